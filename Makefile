@@ -1,0 +1,64 @@
+# Everything a person does here, in one place. `make` alone lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Two workers: the tests start processes of their own, and two cores are what CI has.
+WORKERS ?= 2
+.DEFAULT_GOAL := help
+
+.PHONY: help setup demo test check bench sample format lint types lock compat clean
+
+help:  ## list what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/ready  ## make .venv with the locked versions
+
+$(VENV)/ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "tailgate needs Python 3.11 or later; say which: make PYTHON=python3.12 setup"; exit 2; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup  ## run the main job on the sample: receive, land, baseline, SQL
+	$(BIN)/tailgate demo
+
+test: setup  ## run the tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: setup
+	$(BIN)/mypy
+
+check: lint types test  ## format, lint, types and tests, as CI does
+
+format: setup  ## format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup  ## measure speed against peers and limits, in one run
+	$(BIN)/python tests/bench/run.py
+
+sample: setup  ## record data/sample/ anew from data/shop.py
+	$(BIN)/python data/shop.py record --out data/sample/otlp --seconds 720 --rate 11.4 \
+	  --fault slow-operation --fault n-plus-one
+
+lock: setup  ## write requirements.txt anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --python-version 3.11 --group dev \
+	  --output-file requirements.txt pyproject.toml
+
+compat: setup  ## run the tests on the newest DuckDB, in an environment of its own
+	$(PYTHON) -m venv --clear .venv-compat
+	.venv-compat/bin/python -m pip install --quiet --require-hashes -r requirements.txt
+	.venv-compat/bin/python -m pip install --quiet --no-deps --upgrade 'duckdb>=2,<3'
+	.venv-compat/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	.venv-compat/bin/python -m pytest -n $(WORKERS) --dist loadgroup
+
+clean:  ## take away what was made here
+	rm -rf $(VENV) .venv-compat build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-lake

@@ -1,0 +1,1 @@
+"""The live OTLP receiver: server, journal and landing."""

@@ -1,0 +1,130 @@
+"""OTLP over gRPC: raw bytes in, the protocol's own words out."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from collectors.otlp.admission import Accepted, Admission
+from collectors.otlp.signals import SIGNALS, Signal
+from pipeline.errors import BadRequest, CannotListen, Overloaded
+from pipeline.settings import Receiver
+
+# Longest text in an answer: senders log it, and HTTP/2 headers are bounded.
+_MOST_MESSAGE_CHARACTERS = 2048
+
+# RFC 9113 advises against fewer streams on a connection.
+_LEAST_STREAMS = 100
+
+Behaviour = Callable[[bytes, Any], Awaitable[bytes]]
+
+
+def make_server(admission: Admission, settings: Receiver) -> tuple[Any, health.aio.HealthServicer]:
+    """Make the gRPC server: every signal, health and reflection; it listens nowhere yet."""
+    server = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", settings.max_message_bytes),
+            # Two servers must not share a port without anybody knowing.
+            ("grpc.so_reuseport", 0),
+            # A client that has not seen the limit yet is reset beyond it, without a reason told.
+            ("grpc.max_concurrent_streams", max(settings.max_concurrent_requests, _LEAST_STREAMS)),
+        ],
+        maximum_concurrent_rpcs=None,
+    )
+    for signal in SIGNALS:
+        handlers = {"Export": grpc.unary_unary_rpc_method_handler(_export(signal, admission))}
+        handler = grpc.method_handlers_generic_handler(signal.service, handlers)
+        server.add_generic_rpc_handlers((handler,))
+    servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    names = [signal.service for signal in SIGNALS]
+    names += [health.SERVICE_NAME, reflection.SERVICE_NAME]
+    reflection.enable_server_reflection(names, server)
+    return server, servicer
+
+
+def listen(server: Any, settings: Receiver) -> int:
+    """Take the port.
+
+    Returns:
+        The port, which the system chose where the settings say 0.
+
+    Raises:
+        CannotListen: it is taken, or not ours to take.
+    """
+    address = f"{settings.host}:{settings.grpc_port}"
+    try:
+        return int(server.add_insecure_port(address))
+    except RuntimeError as error:
+        raise CannotListen(
+            f"{address}: cannot listen there, another program may; "
+            f"stop it or give another --grpc-port"
+        ) from error
+
+
+async def set_health(servicer: health.aio.HealthServicer, serving: bool) -> None:
+    """Tell health checks whether requests are welcome."""
+    states = health_pb2.HealthCheckResponse
+    state = states.SERVING if serving else states.NOT_SERVING
+    for name in ("", *(signal.service for signal in SIGNALS)):
+        await servicer.set(name, state)
+
+
+def _export(signal: Signal, admission: Admission) -> Behaviour:
+    """Make the Export method of a signal."""
+
+    async def export(payload: bytes, context: Any) -> bytes:
+        try:
+            accepted = await admission.take(signal, payload)
+        except BadRequest as error:
+            await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, str(error), _violation(error))
+        except Overloaded as error:
+            await _abort(context, grpc.StatusCode.UNAVAILABLE, str(error), _retry(error))
+        else:
+            return response(signal, accepted)
+        raise AssertionError("abort raises")
+
+    return export
+
+
+def response(signal: Signal, accepted: Accepted) -> bytes:
+    """Give the response's bytes; ``partial_success`` is unset where all was kept."""
+    answer = signal.response()
+    if accepted.message:
+        setattr(answer.partial_success, signal.rejected_field, accepted.rejected)
+        answer.partial_success.error_message = accepted.message[:_MOST_MESSAGE_CHARACTERS]
+    encoded: bytes = answer.SerializeToString()
+    return encoded
+
+
+def _violation(error: BadRequest) -> Message:
+    """Give the detail of a request that must not be sent again."""
+    violation = error_details_pb2.BadRequest.FieldViolation(
+        description=str(error)[:_MOST_MESSAGE_CHARACTERS]
+    )
+    detail: Message = error_details_pb2.BadRequest(field_violations=[violation])
+    return detail
+
+
+def _retry(error: Overloaded) -> Message:
+    """Give the detail of a request that may be sent again, and when."""
+    delay = Duration()
+    delay.FromMilliseconds(int(error.retry_seconds * 1000))
+    detail: Message = error_details_pb2.RetryInfo(retry_delay=delay)
+    return detail
+
+
+async def _abort(context: Any, code: grpc.StatusCode, message: str, detail: Message) -> None:
+    """End a call with a status and its detail, as google.rpc.Status in the trailers."""
+    packed = AnyMessage()
+    packed.Pack(detail)
+    message = message[:_MOST_MESSAGE_CHARACTERS]
+    status = status_pb2.Status(code=code.value[0], message=message, details=[packed])
+    trailers = (("grpc-status-details-bin", status.SerializeToString()),)
+    await context.abort(code, message, trailing_metadata=trailers)

@@ -1,0 +1,3 @@
+"""tailgate: gates releases on their latency tail."""
+
+__version__ = "0.1.0"

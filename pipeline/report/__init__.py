@@ -1,0 +1,1 @@
+"""Answers as text, JSON and CSV: one file each, the same verbs in each."""

@@ -1,0 +1,1 @@
+"""Arithmetic only: numpy in, numbers out; no files, no SQL, no clock."""

@@ -1,0 +1,25 @@
+-- One row a span, in the column names of duckdb-otlp, attributes as JSON text.
+SELECT
+  make_timestamp_ns(start_time_unix_nano) AS start_time_unix_nano,
+  make_timestamp_ns(end_time_unix_nano) AS end_time_unix_nano,
+  duration_nano AS duration_time_unix_nano,
+  trace_id,
+  span_id,
+  parent_span_id,
+  trace_state,
+  name,
+  kind,
+  status_code,
+  status_message AS status_status_message,
+  service_name,
+  service_namespace,
+  service_instance_id,
+  CAST(to_json(resource_attributes) AS VARCHAR) AS resource_attributes,
+  scope_name,
+  scope_version,
+  CAST(to_json(attributes) AS VARCHAR) AS attributes,
+  dropped_attributes_count,
+  dropped_events_count,
+  dropped_links_count,
+  flags
+FROM spans
