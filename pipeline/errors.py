@@ -13,6 +13,8 @@ TailgateError                  anything we say on purpose, which is printed with
 ├── JournalError               the receiver's durable log                   exit status 2
 │   └── JournalInUse           another process holds it
 ├── BadRequest                 bytes that are not the message they claim to be
+├── BadFile                    a file that is damaged or not what it is taken for  exit status 1
+│   └── UnknownFormat          a file that no collector reads
 ├── Unauthenticated            nobody we know sends this
 ├── Overloaded                 a limit of the receiver is reached; send again later
 ├── CannotListen               a port that is taken or not ours to take     exit status 2
@@ -76,6 +78,16 @@ class BadRequest(TailgateError):
 
 class Unauthenticated(TailgateError):
     """Nobody we know sends this."""
+
+
+class BadFile(TailgateError):
+    """A file that is damaged, unbounded, changing, or not what it is taken for."""
+
+    exit_status = 1
+
+
+class UnknownFormat(BadFile):
+    """A file that no collector reads, or that could be several things."""
 
 
 class Overloaded(TailgateError):

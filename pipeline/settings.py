@@ -28,6 +28,20 @@ class Receiver:
 
     host: str = _setting("127.0.0.1", "address to listen on")
     grpc_port: int = _setting(4317, "OTLP/gRPC port; 0 takes a free one", 0, 65535)
+    http_port: int = _setting(4318, "OTLP/HTTP port; 0 takes a free one", 0, 65535)
+    http_header_seconds: float = _setting(
+        10.0, "longest time a request's header may take to arrive", 0.05, 3600
+    )
+    http_body_seconds: float = _setting(
+        60.0, "longest time a request's body may take to arrive", 0.05, 3600
+    )
+    http_idle_seconds: float = _setting(
+        75.0, "a connection without a request is closed after this", 0.05, 86400
+    )
+    http_max_connections: int = _setting(1024, "open HTTP connections; more are refused", 1, 65536)
+    http_cors_origins: tuple[str, ...] = _setting(
+        (), "origins of pages that may send; * is any of them"
+    )
     max_message_bytes: int = _setting(
         64 * MIB, "largest request, before and after decompression", 1024, 1024 * MIB
     )
@@ -35,6 +49,14 @@ class Receiver:
     max_waiting_bytes: int = _setting(
         256 * MIB, "requests in flight, in bytes; beyond it senders are told to wait", 1024
     )
+    max_memory_bytes: int = _setting(
+        1024 * MIB, "memory of the receiver; beyond it senders are told to wait", 64 * MIB
+    )
+    tls_cert: str = _setting("", "PEM file of the server's certificate chain; turns TLS on")
+    tls_key: str = _setting("", "PEM file of its key")
+    tls_client_ca: str = _setting("", "PEM file of who signs clients' certificates; turns mTLS on")
+    tokens_file: str = _setting("", "file of bearer tokens; one of them is then needed")
+    insecure: bool = _setting(False, "listen beyond loopback without TLS and tokens all the same")
     drain_seconds: float = _setting(20.0, "longest time a stop may take", 0.1, 3600)
 
 
@@ -60,8 +82,18 @@ class Landing:
     batch_bytes: int = _setting(48 * MIB, "segments decoded in one commit, in bytes", 4096)
     decode_bytes: int = _setting(12 * MIB, "requests decoded at once, in bytes", 4096)
     max_attributes: int = _setting(
-        100_000, "attributes kept on one span; the rest is cut and counted", 1, 10_000_000
+        1024, "attributes kept on one item; the rest is cut and counted", 1, 10_000_000
     )
+    max_characters: int = _setting(
+        65_536, "longest text kept whole; longer ones are cut and counted", 16, 1 << 30
+    )
+
+
+@dataclass(frozen=True)
+class Redact:
+    """What is taken out of requests before anything touches the disk."""
+
+    keys: tuple[str, ...] = _setting((), "attribute keys whose values are replaced")
 
 
 @dataclass(frozen=True)
@@ -92,6 +124,7 @@ class Settings:
     receiver: Receiver = field(default_factory=Receiver)
     journal: Journal = field(default_factory=Journal)
     landing: Landing = field(default_factory=Landing)
+    redact: Redact = field(default_factory=Redact)
     maintenance: Maintenance = field(default_factory=Maintenance)
 
 
@@ -144,12 +177,20 @@ def _from_environment(section: str, kind: type, environ: Mapping[str, str]) -> d
     for key in dataclasses.fields(kind):
         name = f"TAILGATE_{section}_{key.name}".upper()
         if name in environ:
+            kind_of_value = type(key.default)
             try:
-                read: Any = type(key.default)
-                found[key.name] = read(environ[name])
-            except ValueError:
-                raise BadSetting(f"{name}: {environ[name]!r} is not {read.__name__}") from None
+                found[key.name] = _READERS.get(kind_of_value, kind_of_value)(environ[name])
+            except (ValueError, KeyError):
+                wanted = kind_of_value.__name__
+                raise BadSetting(f"{name}: {environ[name]!r} is not {wanted}") from None
     return found
+
+
+# How a value of the environment is read where its type's own reading would mislead.
+_READERS: dict[type, Any] = {
+    bool: lambda text: {"true": True, "1": True, "false": False, "0": False}[text.lower()],
+    tuple: lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
+}
 
 
 def _section(name: str, kind: type, given: dict[str, Any]) -> Any:
@@ -159,9 +200,16 @@ def _section(name: str, kind: type, given: dict[str, Any]) -> Any:
         if key not in declared:
             raise BadSetting(f"[{name}] {key}: no such setting; known: {', '.join(declared)}")
         default, limits = declared[key].default, declared[key].metadata
+        if isinstance(default, tuple):
+            if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
+                raise BadSetting(f"[{name}] {key}: {value!r} is not a list of texts")
+            given[key] = tuple(value)
+            continue
         wanted = (int, float) if isinstance(default, float) else type(default)
         if not isinstance(value, wanted) or isinstance(value, bool) != isinstance(default, bool):
             raise BadSetting(f"[{name}] {key}: {value!r} is not {type(default).__name__}")
+        if isinstance(value, str | bool):
+            continue
         if isinstance(value, int | float) and not limits["low"] <= value <= limits["high"]:
             span = f"{limits['low']:g} to {limits['high']:g}"
             raise BadSetting(f"[{name}] {key}: {value!r} is outside {span}")

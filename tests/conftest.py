@@ -63,3 +63,8 @@ def span_rows() -> SpanRows:
         return pa.Table.from_arrays(arrays, schema=SPANS.arrow_schema)
 
     return make
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name parameters of bytes after the argument: their content may hold the time of day."""
+    return argname if isinstance(val, bytes) and len(val) > 24 else None

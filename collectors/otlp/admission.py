@@ -10,14 +10,19 @@ import logging
 import time
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from collectors.otlp.frames import Frame
+from collectors.otlp.identity import ANYONE, Identity, Tokens
 from collectors.otlp.journal import Journal
 from collectors.otlp.journal_folder import JournalFolder
 from collectors.otlp.retry_window import RetryWindow
+from collectors.otlp.screening import Redaction, remove_foreign
 from collectors.otlp.signals import Signal
+from collectors.otlp.telemetry import Telemetry, resident_bytes
 from pipeline.errors import BadRequest, JournalError, Overloaded
 from pipeline.settings import Settings
 
@@ -52,9 +57,24 @@ class Admission:
         counts: requests and items by what became of them.
     """
 
-    def __init__(self, journal: Journal, folder: JournalFolder, settings: Settings) -> None:
-        """Begin with what the journal remembers."""
+    def __init__(
+        self,
+        journal: Journal,
+        folder: JournalFolder,
+        settings: Settings,
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        """Begin with what the journal remembers.
+
+        Raises:
+            BadSetting: the file of tokens cannot be read.
+        """
         self._journal = journal
+        self.telemetry = telemetry or Telemetry(folder)
+        tokens = settings.receiver.tokens_file
+        self._tokens = Tokens(Path(tokens)) if tokens else None
+        self._redaction = Redaction(settings.redact.keys) if settings.redact.keys else None
+        self._memory_bytes = 0
         self._folder = folder
         self._settings = settings
         self._window = RetryWindow(
@@ -81,54 +101,109 @@ class Admission:
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
 
-    async def take(self, signal: Signal, payload: bytes) -> Accepted:
+    def identify(self, authorization: str | None) -> Identity:
+        """Tell who sends.
+
+        Args:
+            authorization: the request's ``authorization`` header.
+
+        Raises:
+            Unauthenticated: tokens are asked for, and this is none of them.
+        """
+        return self._tokens.identify(authorization) if self._tokens else ANYONE
+
+    async def take(
+        self,
+        signal: Signal,
+        payload: bytes,
+        sender: Identity = ANYONE,
+        transport: str = "grpc",
+    ) -> Accepted:
         """Check a request, make it durable and say what of it was rejected.
 
         Args:
             signal: what it claims to be.
             payload: its bytes.
+            sender: whose it is, as ``identify`` told.
+            transport: how it came, for the counters: grpc or http.
 
         Raises:
             BadRequest: it is not that; sending it again would not help.
             Overloaded: a limit is reached; sending it again later helps.
         """
         self.counts["requests"] += 1
-        await self._enter(len(payload))
+        telemetry, started = self.telemetry, time.monotonic()
+        telemetry.received.labels(signal.name, transport).inc()
+        telemetry.bytes.labels(signal.name).observe(len(payload))
         try:
-            return await self._take(signal, payload)
-        finally:
-            self._in_flight -= 1
-            self._in_flight_bytes -= len(payload)
-            self._room.set()
+            sender.spend(started)
+            await self._enter(len(payload))
+            try:
+                accepted = await self._take(signal, payload, sender)
+            finally:
+                self._in_flight -= 1
+                self._in_flight_bytes -= len(payload)
+                self._room.set()
+        except (BadRequest, Overloaded) as error:
+            self.counts["refused_requests"] += 1
+            telemetry.refused.labels(signal.name, type(error).__name__).inc()
+            raise
+        telemetry.seconds.labels(signal.name).observe(time.monotonic() - started)
+        return accepted
 
-    async def _take(self, signal: Signal, payload: bytes) -> Accepted:
+    async def _take(self, signal: Signal, payload: bytes, sender: Identity) -> Accepted:
         """Do what ``take`` does, within the limits."""
         try:
             # upb reads the whole message, also what the columnar check skips.
-            signal.request.FromString(payload)
+            message = signal.request.FromString(payload)
         except DecodeError as error:
-            self.counts["refused_requests"] += 1
             raise BadRequest(_why_not(signal, error)) from error
+        payload, foreign = self._screen(signal, message, payload, sender)
         found = signal.check(payload)
         kept = found.total - found.rejected
         if kept:
             await self._store(signal, payload)
+        reasons = found.reasons | foreign
+        rejected, total = (n + sum(foreign.values()) for n in (found.rejected, found.total))
         self.counts["accepted_items"] += kept
-        self.counts["rejected_items"] += found.rejected
-        if not found.rejected:
+        self.counts["rejected_items"] += rejected
+        self.telemetry.acknowledged.labels(signal.name).inc(kept)
+        for reason, count in reasons.items():
+            self.telemetry.rejected.labels(signal.name, reason).inc(count)
+        if not rejected:
             return Accepted()
-        why = "; ".join(f"{reason} ({count})" for reason, count in found.reasons.items())
-        return Accepted(found.rejected, f"{found.rejected} of {found.total} rejected: {why}")
+        why = "; ".join(f"{reason} ({count})" for reason, count in reasons.items())
+        return Accepted(rejected, f"{rejected} of {total} rejected: {why}")
+
+    def _screen(
+        self, signal: Signal, message: Any, payload: bytes, sender: Identity
+    ) -> tuple[bytes, dict[str, int]]:
+        """Take out what the sender may not write and what nobody may keep.
+
+        Returns:
+            The request's bytes, its own where nothing was taken out, and how many items were
+            taken out, by reason.
+        """
+        changed = False
+        foreign: dict[str, int] = {}
+        if sender.services:
+            foreign = remove_foreign(message, signal, sender)
+            changed = bool(foreign)
+        if self._redaction and self._redaction.concerns(payload):
+            redacted = self._redaction.apply(message)
+            self.telemetry.redacted.inc(redacted)
+            changed = changed or redacted > 0
+        return (message.SerializeToString() if changed else payload), foreign
 
     async def _store(self, signal: Signal, payload: bytes) -> None:
         """Append a request to the journal, once however often it is sent."""
         batch_id = hashlib.blake2b(payload, digest_size=16, person=signal.name.encode()).digest()
         if batch_id in self._window:
-            self.counts["repeated_requests"] += 1
+            self._count_repeat(signal)
             return
         append = self._under_way.get(batch_id)
         if append is not None:
-            self.counts["repeated_requests"] += 1
+            self._count_repeat(signal)
         else:
             append = asyncio.create_task(self._append(signal, batch_id, payload))
             self._under_way[batch_id] = append
@@ -136,6 +211,10 @@ class Admission:
         error = await asyncio.shield(append)
         if error is not None:
             raise Overloaded(str(error), _RETRY_SECONDS) from error
+
+    def _count_repeat(self, signal: Signal) -> None:
+        self.counts["repeated_requests"] += 1
+        self.telemetry.repeated.labels(signal.name).inc()
 
     async def _append(self, signal: Signal, batch_id: bytes, payload: bytes) -> JournalError | None:
         """Make a request durable and remember it; an error is given to all who wait for it."""
@@ -162,7 +241,6 @@ class Admission:
             finally:
                 self._patient_bytes -= size
         if why:
-            self.counts["refused_requests"] += 1
             raise Overloaded(f"{why}; send again later", _RETRY_SECONDS)
         self._in_flight += 1
         self._in_flight_bytes += size
@@ -181,6 +259,9 @@ class Admission:
         limit = self._settings.receiver.max_concurrent_requests
         if self._in_flight >= limit:
             return f"{limit} requests are in flight, which is the limit"
+        most_memory = self._settings.receiver.max_memory_bytes
+        if self._memory_bytes > most_memory and self._in_flight:
+            return f"the receiver holds more than {most_memory} bytes of memory"
         waiting = self._settings.receiver.max_waiting_bytes
         # A request above the limit alone is let in when nothing else is.
         if self._in_flight and self._in_flight_bytes + size > waiting:
@@ -204,6 +285,7 @@ class Admission:
                 self._appended_seen = appended
             except OSError as error:
                 log.warning("%s: cannot be looked at: %s", self._folder.path, error)
+            self._memory_bytes = resident_bytes()
             self._room.set()
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
 

@@ -6,7 +6,7 @@ string as it is · bool true/false · int decimal · double shortest round-trip 
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -52,12 +52,17 @@ def text_of(values: pa.StructArray) -> pa.StringArray:
     return take_rows(pa.concat_arrays(parts), places)
 
 
-def several_kinds(values: pa.StructArray) -> bool:
+def several_kinds(values: pa.StructArray, names: Iterable[str] | None = None) -> bool:
     """Tell whether any value has more than one kind set.
 
     Of a oneof that is set twice protobuf keeps the last; ptars keeps each, and not their order.
+
+    Args:
+        values: structs, one child a kind of value.
+        names: the children that are kinds; None for all.
     """
-    children = (_child(values, field.name) for field in values.type)
+    every = (field.name for field in values.type)
+    children = (_child(values, name) for name in names or every)
     used = [child for child in children if child.null_count < len(child)]
     if sum(len(child) - child.null_count for child in used) <= 1 or len(used) == 1:
         return False
@@ -123,8 +128,8 @@ def _lists(write: Callable[[tuple[bytes, ...]], str]) -> Callable[[pa.Array], pa
         return (remembered if small else write)(elements)
 
     def apply(child: pa.StructArray) -> pa.Array:
-        elements = child.field("values").to_pylist()
-        return pa.array([text(tuple(element or ())) for element in elements], pa.string())
+        lists = [tuple(one or ()) for one in child.field("values").to_pylist()]
+        return pa.array([text(elements) for elements in lists], pa.string())
 
     return apply
 

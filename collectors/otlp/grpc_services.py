@@ -12,8 +12,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from collectors.otlp.admission import Accepted, Admission
+from collectors.otlp.exposure import grpc_credentials
 from collectors.otlp.signals import SIGNALS, Signal
-from pipeline.errors import BadRequest, CannotListen, Overloaded
+from pipeline.errors import BadRequest, CannotListen, Overloaded, Unauthenticated
 from pipeline.settings import Receiver
 
 # Longest text in an answer: senders log it, and HTTP/2 headers are bounded.
@@ -60,6 +61,9 @@ def listen(server: Any, settings: Receiver) -> int:
     """
     address = f"{settings.host}:{settings.grpc_port}"
     try:
+        credentials = grpc_credentials(settings)
+        if credentials is not None:
+            return int(server.add_secure_port(address, credentials))
         return int(server.add_insecure_port(address))
     except RuntimeError as error:
         raise CannotListen(
@@ -81,7 +85,10 @@ def _export(signal: Signal, admission: Admission) -> Behaviour:
 
     async def export(payload: bytes, context: Any) -> bytes:
         try:
-            accepted = await admission.take(signal, payload)
+            sender = admission.identify(_authorization(context))
+            accepted = await admission.take(signal, payload, sender)
+        except Unauthenticated as error:
+            await _abort(context, grpc.StatusCode.UNAUTHENTICATED, str(error))
         except BadRequest as error:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, str(error), _violation(error))
         except Overloaded as error:
@@ -91,6 +98,14 @@ def _export(signal: Signal, admission: Admission) -> Behaviour:
         raise AssertionError("abort raises")
 
     return export
+
+
+def _authorization(context: Any) -> str | None:
+    """Give the call's authorization header."""
+    for key, value in context.invocation_metadata() or ():
+        if key == "authorization":
+            return str(value)
+    return None
 
 
 def response(signal: Signal, accepted: Accepted) -> bytes:
@@ -120,11 +135,15 @@ def _retry(error: Overloaded) -> Message:
     return detail
 
 
-async def _abort(context: Any, code: grpc.StatusCode, message: str, detail: Message) -> None:
+async def _abort(
+    context: Any, code: grpc.StatusCode, message: str, detail: Message | None = None
+) -> None:
     """End a call with a status and its detail, as google.rpc.Status in the trailers."""
-    packed = AnyMessage()
-    packed.Pack(detail)
     message = message[:_MOST_MESSAGE_CHARACTERS]
-    status = status_pb2.Status(code=code.value[0], message=message, details=[packed])
+    status = status_pb2.Status(code=code.value[0], message=message)
+    if detail is not None:
+        packed = AnyMessage()
+        packed.Pack(detail)
+        status.details.append(packed)
     trailers = (("grpc-status-details-bin", status.SerializeToString()),)
     await context.abort(code, message, trailing_metadata=trailers)

@@ -15,15 +15,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-import pyarrow as pa
-
 from collectors.otlp.ahead import ahead
 from collectors.otlp.attempts import Attempts
 from collectors.otlp.frames import Damage, Frame, unpack
 from collectors.otlp.journal_folder import JournalFolder, forget, remember, remembered
 from collectors.otlp.quarantine import set_damage_aside, set_request_aside
 from collectors.otlp.retry_window import RetryWindow
-from collectors.otlp.signals import SIGNAL_OF_NUMBER, SIGNALS, Signal
+from collectors.otlp.signals import SIGNAL_OF_NUMBER, SIGNALS, Rows, Signal
 from collectors.otlp.split import TooWideError, halves
 from pipeline.errors import TailgateError
 from pipeline.lake import Application, Lake, application_sequence, commit
@@ -39,12 +37,14 @@ class Landed:
 
     Attributes:
         segments: numbers of the segments taken away.
-        rows: rows committed.
+        rows: rows committed, by table.
+        newest_unix_nano: when the newest of its requests was received.
         warnings: values repaired or dropped, by reason.
     """
 
     segments: list[int] = field(default_factory=list)
-    rows: int = 0
+    rows: Counter[str] = field(default_factory=Counter)
+    newest_unix_nano: int = 0
     warnings: Counter[str] = field(default_factory=Counter)
 
 
@@ -98,6 +98,7 @@ class Lander:
         """Land these segments and take them away."""
         landed = Landed(segments=numbers)
         frames, damages = self._read(numbers)
+        landed.newest_unix_nano = max((frame.time_unix_nano for _, frame in frames), default=0)
         for number, damage in damages:
             set_damage_aside(self._journal, number, damage)
             landed.warnings["damaged_bytes"] += len(damage.content)
@@ -152,30 +153,64 @@ class Lander:
     ) -> None:
         """Write and commit the rows of one signal.
 
-        After a crash between commit and deletion, the segments read may be some that are in the
+        After a crash between commit and deletion, the segments read may be some that are in a
         table and some that are not: the table's own number tells them apart.
         """
-        table = signal.table
-        done = application_sequence(self._lake, table, self._journal.id)
-        frames = [f for number, f in read if number > done and f.signal == signal.number]
-        if not frames:
+        own = [(number, frame) for number, frame in read if frame.signal == signal.number]
+        if not own:
             return
-        application = Application(self._journal.id, sequence)
+        done = {
+            table.name: application_sequence(self._lake, table, self._journal.id)
+            for table in signal.tables
+        }
+        # All tables are at one number, unless a crash came between their commits.
+        for reached in sorted(set(done.values())):
+            frames = [frame for number, frame in own if number > reached]
+            tables = [table for table in signal.tables if done[table.name] == reached]
+            if frames:
+                self._land_tables(signal, tables, frames, sequence, landed)
+
+    def _land_tables(
+        self,
+        signal: Signal,
+        tables: Sequence[Table],
+        frames: Sequence[Frame],
+        sequence: int,
+        landed: Landed,
+    ) -> None:
+        """Decode requests once, write each table's rows and commit them."""
         warnings: Counter[str] = Counter()
         parts = self._decoded(signal, frames, warnings)
-        with TableWriter(self._lake.folder(table), table, LANDING) as writer:
+        rows: Counter[str] = Counter()
+        with contextlib.ExitStack() as stack:
+            writers = {
+                table.name: stack.enter_context(
+                    TableWriter(self._lake.folder(table), table, LANDING)
+                )
+                for table in tables
+            }
             # Request by request, each is decoded and written before the next begins.
-            rows = sum(_write(writer, part) for part in (parts if self._careful else ahead(parts)))
+            for part in parts if self._careful else ahead(parts):
+                for name, writer in writers.items():
+                    writer.write(part[name])
+                    rows[name] += part[name].num_rows
         told = {reason: count for reason, count in sorted(warnings.items()) if count}
         metadata = {"tailgate.requests": len(frames), "tailgate.warnings": json.dumps(told)}
+        for table in tables:
+            self._commit(table, writers[table.name], sequence, metadata)
+        landed.rows.update(rows)
+        landed.warnings.update(told)
+
+    def _commit(
+        self, table: Table, writer: TableWriter, sequence: int, metadata: dict[str, object]
+    ) -> None:
+        """Commit what was written to a table, as the last of these segments."""
+        application = Application(self._journal.id, sequence)
         try:
-            committed = commit(self._lake, table, writer.actions, application, metadata)
+            commit(self._lake, table, writer.actions, application, metadata)
         except TailgateError:
             self._abandon(table, writer, sequence)
             raise
-        if committed is not None:
-            landed.rows += rows
-            landed.warnings.update(told)
 
     def _abandon(self, table: Table, writer: TableWriter, sequence: int) -> None:
         """Take away files that were not committed: on a full disk they would stand in the way."""
@@ -186,7 +221,7 @@ class Lander:
 
     def _decoded(
         self, signal: Signal, frames: Sequence[Frame], warnings: Counter[str]
-    ) -> Iterator[pa.Table]:
+    ) -> Iterator[Rows]:
         """Decode requests, a bounded number of bytes at once; what cannot be is set aside."""
         for chunk in _chunks(frames, 0 if self._careful else self._settings.decode_bytes):
             if self._careful and self._attempts.begin_request(chunk[0]):
@@ -202,7 +237,7 @@ class Lander:
 
     def _decode(
         self, signal: Signal, frames: Sequence[Frame], warnings: Counter[str]
-    ) -> pa.Table | None:
+    ) -> Rows | None:
         """Decode requests at once; None if they cannot be."""
         try:
             rows, warned = signal.decode(
@@ -210,22 +245,25 @@ class Lander:
                 [frame.batch_id for frame in frames],
                 [frame.time_unix_nano for frame in frames],
                 self._settings.max_attributes,
+                self._settings.max_characters,
             )
         except Exception:  # whatever one request does to us, it must not stop the rest
             return None
         warnings.update(warned)
         return rows
 
-    def _decode_alone(
-        self, signal: Signal, frame: Frame, warnings: Counter[str]
-    ) -> Iterator[pa.Table]:
+    def _decode_alone(self, signal: Signal, frame: Frame, warnings: Counter[str]) -> Iterator[Rows]:
         """Decode one request, in pieces if it must be; one that cannot be is set aside."""
         pieces = [frame.payload]
         while pieces:
             piece = pieces.pop()
             try:
                 rows, warned = signal.decode(
-                    [piece], [frame.batch_id], [frame.time_unix_nano], self._settings.max_attributes
+                    [piece],
+                    [frame.batch_id],
+                    [frame.time_unix_nano],
+                    self._settings.max_attributes,
+                    self._settings.max_characters,
                 )
             except Exception as error:  # as above
                 smaller = halves(signal.request, piece) if isinstance(error, TooWideError) else []
@@ -240,11 +278,6 @@ class Lander:
     def _set_aside(self, frame: Frame, reason: str, warnings: Counter[str]) -> None:
         set_request_aside(self._journal, frame, reason)
         warnings["quarantined_requests"] += 1
-
-
-def _write(writer: TableWriter, rows: pa.Table) -> int:
-    writer.write(rows)
-    return int(rows.num_rows)
 
 
 def _chunks(frames: Sequence[Frame], most_bytes: int) -> Iterator[list[Frame]]:

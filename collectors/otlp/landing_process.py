@@ -5,11 +5,15 @@ import json
 import logging
 import sys
 import time
+from collections import Counter
 
 from collectors.otlp import worker
-from collectors.otlp.journal_folder import hold, open_journal
-from collectors.otlp.landing import Lander
+from collectors.otlp.journal_folder import JournalFolder, hold, open_journal
+from collectors.otlp.landing import Landed, Lander
+from collectors.otlp.memory import settle
 from collectors.otlp.retry_window import RetryWindow
+from collectors.otlp.state import LANDING_FILE, read_state, write_state
+from pipeline import logs
 from pipeline.errors import CommitConflict, JournalInUse, LakeUnavailable, TailgateError
 from pipeline.lake import open_lake
 from pipeline.settings import Journal, Landing, Settings
@@ -44,8 +48,9 @@ def main(arguments: list[str]) -> int:
     Returns:
         The exit status: 0 when nothing sealed is left.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logs.configure()
     worker.quiet_signals()
+    settle()
     lake_path, name, given = arguments
     settings = json.loads(given)
     journal_settings = Journal(**settings["journal"])
@@ -59,7 +64,7 @@ def main(arguments: list[str]) -> int:
         try:
             with hold(journal, "landing"):
                 lander = Lander(lake, journal, Landing(**settings["landing"]), window)
-                worker.loop(_step(lander), idle_seconds=0.5)
+                worker.loop(_step(lander, Figures(journal)), idle_seconds=0.5)
                 return 1 if journal.numbers("sealed") else 0
         except JournalInUse as error:
             if time.monotonic() > patience:
@@ -71,7 +76,35 @@ def main(arguments: list[str]) -> int:
             return error.exit_status
 
 
-def _step(lander: Lander) -> worker.Work:
+class Figures:
+    """What landing did since the journal was made, left in its folder for the receiver to tell."""
+
+    def __init__(self, journal: JournalFolder) -> None:
+        """Go on from what an earlier process left."""
+        self._file = journal.path / LANDING_FILE
+        told = read_state(self._file)
+        self._rows = Counter(told.get("rows", {}))
+        self._warnings = Counter(told.get("warnings", {}))
+        self._segments = int(told.get("segments", 0))
+
+    def add(self, landed: Landed) -> None:
+        """Count a round and leave the figures."""
+        self._rows.update(landed.rows)
+        self._warnings.update({reason: n for reason, n in landed.warnings.items() if n})
+        self._segments += len(landed.segments)
+        lag = max(time.time_ns() - landed.newest_unix_nano, 0) / 1e9
+        write_state(
+            self._file,
+            {
+                "rows": self._rows,
+                "warnings": self._warnings,
+                "segments": self._segments,
+                "lag_seconds": lag if landed.newest_unix_nano else 0.0,
+            },
+        )
+
+
+def _step(lander: Lander, figures: Figures) -> worker.Work:
     """Make the work of one step: land, say what happened, and forget what is too old."""
     last_forgotten = time.monotonic()
 
@@ -88,6 +121,7 @@ def _step(lander: Lander) -> worker.Work:
             return False
         if landed is None:
             return False
+        figures.add(landed)
         if landed.warnings:
             log.warning("landed with repairs: %s", dict(landed.warnings))
         return True

@@ -2,9 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +9,7 @@ import pyarrow.compute as pc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collectors.otlp import wire
-from collectors.otlp.attributes import Attributes, SeveralKindsError
+from collectors.otlp.attributes import Attributes
 from collectors.otlp.columns import (
     Bools,
     Ints,
@@ -24,8 +21,10 @@ from collectors.otlp.columns import (
     take_rows,
     valid_ids,
 )
+from collectors.otlp.excerpts import Wanted, excerpt
+from collectors.otlp.levels import take_apart
 from collectors.otlp.promotion import Spans, promote
-from collectors.otlp.resources import Batch, resource_columns, scope_columns
+from collectors.otlp.rejection import Rejection, rejection
 from collectors.otlp.sampling import weights
 from collectors.otlp.times import partition_dates
 from pipeline.schema import SPANS
@@ -34,32 +33,14 @@ from pipeline.schema.spans import PROMOTED_COLUMNS
 _TRACE_ID_BYTES = 16
 _SPAN_ID_BYTES = 8
 
-
-@dataclass(frozen=True)
-class Rejection:
-    """What a request holds and how much of it cannot be kept.
-
-    Attributes:
-        total: spans in the request.
-        rejected: how many of them are invalid.
-        reasons: how many by reason; a span may have several.
-    """
-
-    total: int
-    rejected: int
-    reasons: dict[str, int]
-
-
-@cache
-def _checks() -> Any:
-    """Give the reader of the fields that validity goes by."""
-    span: wire.Fields = {
-        "trace_id": (1, wire.BYTES),
-        "span_id": (2, wire.BYTES),
-        "start_time_unix_nano": (7, wire.FIXED64),
-        "end_time_unix_nano": (8, wire.FIXED64),
-    }
-    return wire.excerpt("Spans", {"resource": (1, {"scope": (2, {"spans": (2, span)})})})
+# What validity goes by.
+_SPAN: Wanted = (
+    ("trace_id", None),
+    ("span_id", None),
+    ("start_time_unix_nano", None),
+    ("end_time_unix_nano", None),
+)
+_CHECKED: Wanted = (("resource_spans", (("scope_spans", (("spans", _SPAN),)),)),)
 
 
 def check(payload: bytes) -> Rejection:
@@ -68,13 +49,9 @@ def check(payload: bytes) -> Rejection:
     Raises:
         BadRequest: the bytes are no trace request.
     """
-    batch = wire.read(_checks(), [payload])
-    spans = batch.column(0).flatten().field("scope").flatten().field("spans").flatten()
-    reasons = _invalid(spans)
-    if not reasons:
-        return Rejection(len(spans), 0, {})
-    counts = {reason: int(mask.sum()) for reason, mask in reasons.items()}
-    return Rejection(len(spans), int(np.logical_or.reduce(list(reasons.values())).sum()), counts)
+    read = wire.read(excerpt(ExportTraceServiceRequest.DESCRIPTOR, _CHECKED), [payload])
+    spans = take_apart(read, "spans", "spans").items
+    return rejection(len(spans), _invalid(spans))
 
 
 def _invalid(spans: pa.StructArray) -> dict[str, Bools]:
@@ -110,47 +87,20 @@ def decode(
 
     Raises:
         BadRequest: one of them is not a trace request.
+        SeveralKindsError: a value is set twice in a way that only upb tells apart.
     """
-    try:
-        return _decode(payloads, batch_ids, times_unix_nano, max_attributes)
-    except SeveralKindsError:
-        # upb settles it: what it writes has each field once.
-        plain = [ExportTraceServiceRequest.FromString(p).SerializeToString() for p in payloads]
-        return _decode(plain, batch_ids, times_unix_nano, max_attributes)
-
-
-def _decode(
-    payloads: Sequence[bytes],
-    batch_ids: Sequence[bytes],
-    times_unix_nano: Sequence[int],
-    max_attributes: int,
-) -> tuple[pa.Table, Counter[str]]:
-    """Do what ``decode`` does.
-
-    Raises:
-        SeveralKindsError: a value is set twice in a way that ptars does not tell apart.
-    """
-    read = wire.read(wire.handler(ExportTraceServiceRequest.DESCRIPTOR), payloads)
     warnings: Counter[str] = Counter()
-    resources, request_of_resource = flatten(read.column("resource_spans"))
-    scopes, resource_of_scope = flatten(resources.field("scope_spans"))
-    spans, scope_of_span = flatten(scopes.field("spans"))
-    invalid = _invalid(spans)
+    read = wire.read(wire.handler(ExportTraceServiceRequest.DESCRIPTOR), payloads)
+    levels = take_apart(read, "spans", "spans")
+    invalid = _invalid(levels.items)
     if invalid:
-        keep = ~np.logical_or.reduce(list(invalid.values()))
-        warnings["rejected_spans"] += int((~keep).sum())
-        spans, scope_of_span = spans.filter(pa.array(keep)), scope_of_span[keep]
-    resource_of_span = resource_of_scope[scope_of_span]
-    request_of_span = request_of_resource[resource_of_span]
-    batch = Batch(batch_ids, np.asarray(times_unix_nano, dtype=np.int64), request_of_span)
-    columns = {
-        **resource_columns(resources, resource_of_span, warnings),
-        **scope_columns(scopes, scope_of_span, resources, resource_of_span, warnings),
-        **_own_columns(spans, max_attributes, warnings),
-        **batch.columns(),
-    }
+        bad = np.logical_or.reduce(list(invalid.values()))
+        warnings["rejected_spans"] += int(bad.sum())
+        levels = levels.keep(~bad)
+    columns, batch = levels.shared_columns(batch_ids, times_unix_nano, warnings)
+    columns |= _own_columns(levels.items, max_attributes, warnings)
     columns["date"] = partition_dates(
-        numbers(spans.field("start_time_unix_nano")), batch.times_of_rows(), warnings
+        numbers(columns["start_time_unix_nano"]), batch.times_of_rows(), warnings
     )
     arrays = [columns[name] for name in SPANS.arrow_schema.names]
     return pa.Table.from_arrays(arrays, schema=SPANS.arrow_schema), warnings

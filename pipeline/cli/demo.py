@@ -78,7 +78,16 @@ def _receiver(folder: Path) -> Iterator[_Receiver]:
     """Run a receiver as a process of its own, and stop it however the block ends."""
     with tempfile.TemporaryDirectory(prefix="tailgate-") as scratch:
         ready, log = Path(scratch) / "ready.json", Path(scratch) / "log"
-        arguments = ["--lake", str(folder), "--grpc-port", "0", "--ready-file", str(ready)]
+        arguments = [
+            "--lake",
+            str(folder),
+            "--grpc-port",
+            "0",
+            "--http-port",
+            "0",
+            "--ready-file",
+            str(ready),
+        ]
         with log.open("wb") as out:
             process = subprocess.Popen(  # noqa: S603  (our own interpreter and command)
                 [sys.executable, "-m", "pipeline.cli.main", "serve", *arguments],

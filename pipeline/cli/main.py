@@ -14,6 +14,9 @@ from pipeline.errors import TailgateError
 # asked for most often, imports nothing else.
 _COMMANDS = {
     "serve": ("serve", "Receive OTLP and land it in the lake, until stopped."),
+    "import": ("import_files", "Import files of telemetry into the lake."),
+    "status": ("status", "Show what the receivers do: requests, backlog, lag."),
+    "token": ("token", "Make a bearer token and its entry for the tokens file."),
     "run": ("run", "Run a job: baseline."),
     "sql": ("sql", "Ask the lake one SQL question."),
     "tables": ("tables", "Show what the lake holds: rows, bytes, files, time, freshness."),

@@ -57,6 +57,13 @@ def command() -> None:
 )
 @click.option("--exact", is_flag=True, help="Quantiles from the spans themselves.")
 @click.option(
+    "--source",
+    type=click.Choice(("spans", "metrics")),
+    default="spans",
+    show_default=True,
+    help="What requests are counted in; metrics: the histograms that servers send.",
+)
+@click.option(
     "--confidence",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.95,
@@ -86,6 +93,7 @@ def baseline(
     group_by: tuple[str, ...],
     kind: str,
     exact: bool,
+    source: str,
     confidence: float,
     save: str | None,
     form: str,
@@ -102,7 +110,6 @@ def baseline(
       tailgate run baseline --group-by service.name --group-by service.instance.id
       tailgate run baseline --save nightly --format json --output baseline.json
     """
-    from pipeline.jobs import baseline_store
     from pipeline.jobs.baseline import run
     from pipeline.jobs.baseline_request import DEFAULT_GROUP_BY, BaselineRequest
     from pipeline.jobs.windows import parse_window
@@ -116,17 +123,17 @@ def baseline(
         group_by or DEFAULT_GROUP_BY,
         exact,
         confidence,
+        source,
     )
     opened = open_lake(lake)
-    _update(opened)
+    if source == "spans":
+        _update(opened)
     result = run(opened, request)
-    with output.open("wb") if output else contextlib.nullcontext(sys.stdout.buffer) as out:
-        write_baseline(result, form, out)
+    _write(result, form, output)
     if result.table.num_rows == 0:
         return _NOT_ENOUGH_DATA
     if save is not None:
-        groups = baseline_store.save(opened, result, save, now)
-        click.echo(f"saved {groups} groups as {save}", err=True)
+        _save(opened, result, save, now)
     return 0
 
 
@@ -136,6 +143,20 @@ def write_baseline(result: "BaselineResult", form: str, out: BinaryIO) -> None:
 
     writers = {"text": text, "json": json, "csv": csv}
     writers[form].write_baseline(result, out)
+
+
+def _write(result: "BaselineResult", form: str, output: Path | None) -> None:
+    """Write a baseline to a file or to standard output."""
+    with output.open("wb") if output else contextlib.nullcontext(sys.stdout.buffer) as out:
+        write_baseline(result, form, out)
+
+
+def _save(lake: "Lake", result: "BaselineResult", name: str, now_unix_nano: int) -> None:
+    """Keep a baseline under a name and say so."""
+    from pipeline.jobs import baseline_store
+
+    groups = baseline_store.save(lake, result, name, now_unix_nano)
+    click.echo(f"saved {groups} groups as {name}", err=True)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.otlp import worker
+from collectors.otlp.memory import settle
+from pipeline import logs
 from pipeline.errors import TailgateError
 from pipeline.lake import Lake, changes_since, open_lake
 from pipeline.lake.compact import compact
@@ -98,8 +100,9 @@ def protected(lake: Lake, table: Table) -> frozenset[Path]:
 
 def main(arguments: list[str]) -> int:
     """Keep a lake up until standard input ends."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logs.configure()
     worker.quiet_signals()
+    settle()
     lake, settings = arguments
     upkeep = Upkeep(open_lake(lake), Maintenance(**json.loads(settings)))
     worker.loop(upkeep.step, idle_seconds=min(upkeep.settings.rollup_seconds, 5.0))

@@ -8,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.jobs.baseline_counts import Counted, count, refine
+from pipeline.jobs.baseline_metrics import CountedMetrics, count_metrics
 from pipeline.jobs.baseline_request import DIMENSIONS, KIND_NAMES, BaselineRequest
 from pipeline.jobs.job import Job
 from pipeline.lake import Lake
@@ -50,8 +51,9 @@ class BaselineResult:
 def run(lake: Lake, request: BaselineRequest) -> BaselineResult:
     """Work out a baseline, after bringing the rollups up to date.
 
-    Buckets come from the rollups, whole hours at once where instances are not told apart. The
-    exact mode then reads, from the spans, the values in the buckets that decide a quantile or a
+    Requests are counted from spans or from the histograms of servers, never from both. With spans,
+    buckets come from the rollups, whole hours at once where instances are not told apart. The exact
+    mode then reads, from the spans, the values in the buckets that decide a quantile or a
     bound; everything else of the result is the same in both modes.
 
     Requests a second are the group's requests over the seconds of the window: from the window's
@@ -69,14 +71,15 @@ def run(lake: Lake, request: BaselineRequest) -> BaselineResult:
         NotEnoughData: exact, and spans of the window are no longer kept.
         LakeError: the lake cannot be read, or the rollups cannot be brought up to date.
     """
+    if request.source == "metrics":
+        return _from_metrics(request, count_metrics(lake, request))
     versions = update(lake)
     counted = count(lake, request, versions)
     buckets = refine(lake, request, versions, counted) if request.exact else counted.buckets
-    columns = _counts(counted, request) | _durations(counted) | _quantiles(buckets, request)
+    columns = _counts(counted, request) | _durations(counted)
+    columns |= _quantiles(buckets, buckets, request)
     columns["spans_version"] = np.full(counted.groups, versions.spans_version)
-    table = pa.table(
-        [_array(columns[field.name], field) for field in RESULT_SCHEMA], schema=RESULT_SCHEMA
-    )
+    table = _table(columns)
     return BaselineResult(
         request,
         table,
@@ -88,6 +91,27 @@ def run(lake: Lake, request: BaselineRequest) -> BaselineResult:
             "latency_hours": versions.hours_version,
         },
         tuple(_notes(request, counted, table)),
+    )
+
+
+def _from_metrics(request: BaselineRequest, metrics: CountedMetrics) -> BaselineResult:
+    """Work out a baseline of what was counted in metrics."""
+    counted = metrics.counted
+    columns = _counts(counted, request) | _durations(counted)
+    columns |= _quantiles(counted.buckets, metrics.outer, request)
+    # Shares of whole requests add up to whole requests but for rounding; of single values a
+    # histogram knows the bounds of a bucket alone.
+    columns["requests"] = np.asarray(columns["spans"]).astype(np.float64)
+    for name in ("duration_nano_min", "duration_nano_max", "spans_version"):
+        columns[name] = pa.nulls(counted.groups, pa.int64())
+    table = _table(columns)
+    return BaselineResult(
+        request,
+        table,
+        counted.first_minute * MINUTE_NANO,
+        counted.end_minute * MINUTE_NANO,
+        {"metrics": metrics.version},
+        (*_notes(request, counted, table), *_resolution_notes(metrics)),
     )
 
 
@@ -105,8 +129,11 @@ def _counts(counted: Counted, request: BaselineRequest) -> dict[str, object]:
         return np.bincount(counted.group, weights=numbers, minlength=groups).astype(np.float64)
 
     requests, spans = by_group("requests"), by_group("spans")
-    clock_errors = spans - np.bincount(
-        counted.buckets.group, weights=counted.buckets.spans, minlength=groups
+    without_bucket = rows["bucket"].is_null().to_numpy()
+    clock_errors = np.bincount(
+        counted.group[without_bucket],
+        weights=rows["spans"].to_numpy()[without_bucket],
+        minlength=groups,
     )
     ratio = np.divide(by_group("errors"), requests, out=np.zeros(groups), where=requests > 0)
     effective = effective_size(requests, by_group("requests_squared"))
@@ -126,7 +153,7 @@ def _counts(counted: Counted, request: BaselineRequest) -> dict[str, object]:
         "error_ratio_low": low,
         "error_ratio_high": high,
         "clock_errors": clock_errors.astype(np.int64),
-        "method": ["exact" if request.exact else "rollup"] * groups,
+        "method": [request.method] * groups,
         "confidence": np.full(groups, request.confidence),
     }
 
@@ -146,7 +173,8 @@ def _durations(counted: Counted) -> dict[str, object]:
     least, most = np.full(groups, 2**63 - 1), np.zeros(groups, dtype=np.int64)
     np.minimum.at(least, buckets.group, durations["duration_min_nano"].to_numpy())
     np.maximum.at(most, buckets.group, durations["duration_max_nano"].to_numpy())
-    total = np.bincount(buckets.group, weights=buckets.total, minlength=groups)
+    sums = durations["duration_sum_nano"].to_numpy()
+    total = np.bincount(buckets.group, weights=sums, minlength=groups)
     mean = np.divide(total, buckets.size, out=np.full(groups, np.nan), where=known)
     return {
         "duration_nano_min": pa.array(least, mask=~known),
@@ -155,10 +183,12 @@ def _durations(counted: Counted) -> dict[str, object]:
     }
 
 
-def _quantiles(buckets: BucketCounts, request: BaselineRequest) -> dict[str, object]:
-    """Work out each group's quantiles and what bounds them."""
+def _quantiles(
+    buckets: BucketCounts, outer: BucketCounts, request: BaselineRequest
+) -> dict[str, object]:
+    """Work out each group's quantiles in one set of buckets and what bounds them in another."""
     points = quantiles(buckets, QUANTILES)
-    low, high = quantile_bounds(buckets, QUANTILES, request.confidence)
+    low, high = quantile_bounds(outer, QUANTILES, request.confidence)
     columns: dict[str, object] = {}
     for position, quantile in enumerate(QUANTILES):
         name = f"duration_nano_{quantile_name(quantile)}"
@@ -166,6 +196,13 @@ def _quantiles(buckets: BucketCounts, request: BaselineRequest) -> dict[str, obj
         columns[f"{name}_low"] = low[:, position]
         columns[f"{name}_high"] = high[:, position]
     return columns
+
+
+def _table(columns: dict[str, object]) -> pa.Table:
+    """Make the result of its columns."""
+    return pa.table(
+        [_array(columns[field.name], field) for field in RESULT_SCHEMA], schema=RESULT_SCHEMA
+    )
 
 
 def _array(column: object, field: pa.Field) -> pa.Array:
@@ -179,6 +216,8 @@ def _notes(request: BaselineRequest, counted: Counted, table: pa.Table) -> Itera
     """Say what the table does not."""
     if counted.groups == 0:
         hint = "; kind 'all' counts every span" if request.kind == "requests" else ""
+        if request.source == "metrics":
+            hint = "; of metrics, histograms of http.server and rpc.server durations count"
         yield f"no matching requests in the window{hint}"
         return
     asked = (request.since_unix_nano, request.until_unix_nano)
@@ -197,4 +236,19 @@ def _notes(request: BaselineRequest, counted: Counted, table: pa.Table) -> Itera
             yield (
                 f"{name}: {open_ended} of {counted.groups} groups have too few requests for an "
                 f"upper bound"
+            )
+
+
+def _resolution_notes(metrics: CountedMetrics) -> Iterator[str]:
+    """Say where the SDK's buckets are too wide for a quantile to mean much."""
+    buckets = metrics.counted.buckets
+    if len(buckets.group) == 0:
+        return
+    rows = buckets.find(buckets.size[:, None] * np.asarray(QUANTILES)[None, :])
+    limited = (metrics.limited[rows] & (buckets.size[:, None] > 0)).sum(axis=0)
+    for quantile, groups in zip(QUANTILES, limited.tolist(), strict=True):
+        if groups:
+            yield (
+                f"{quantile_name(quantile)}: resolution is limited, in {groups} of "
+                f"{buckets.groups} groups it lies in a bucket of the SDK wider than 5 %"
             )

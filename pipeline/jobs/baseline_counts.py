@@ -86,7 +86,7 @@ def count(lake: Lake, request: BaselineRequest, versions: Update) -> Counted:
         first, end = _covered(connection, request, rows, window, minutes)
     order = [*request.grouped, "bucket"]
     rows = rows.sort_by([(column, "ascending") for column in order])
-    group = _group_numbers(rows, request.grouped)
+    group = group_numbers(rows, request.grouped)
     return Counted(rows, group, _bucket_counts(rows, group), first, end)
 
 
@@ -210,8 +210,13 @@ def _sharpened(
     return (found["first_minute"] if in_first else first, found["end_minute"] if in_last else end)
 
 
-def _group_numbers(rows: pa.Table, columns: tuple[str, ...]) -> NDArray[np.int64]:
-    """Number the groups of ordered rows from 0."""
+def group_numbers(rows: pa.Table, columns: tuple[str, ...]) -> NDArray[np.int64]:
+    """Number the groups of rows that are ordered by these columns from 0.
+
+    Args:
+        rows: n rows.
+        columns: those that tell groups apart.
+    """
     changed = np.zeros(rows.num_rows, dtype=bool)
     for column in columns:
         encoded = rows[column].combine_chunks().dictionary_encode(null_encoding="encode")

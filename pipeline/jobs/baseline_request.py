@@ -31,6 +31,9 @@ KINDS: Mapping[str, tuple[int, ...]] = MappingProxyType(
     }
 )
 
+# Where requests are counted. A request is in both, so the two are never added.
+SOURCES = ("spans", "metrics")
+
 DEFAULT_GROUP_BY = ("service_name", "operation", "service_version")
 
 
@@ -62,9 +65,12 @@ class BaselineRequest:
         group_by: dimensions, by column or attribute name; none puts everything in one group.
         exact: read the spans that decide each quantile, instead of estimating from buckets.
         confidence: of the intervals, between 0 and 1.
+        source: what is counted: ``spans``, or ``metrics``, the histograms of request durations
+            that servers send.
 
     Raises:
-        UsageError: a dimension, kind or confidence that is none, or a dimension named twice.
+        UsageError: a dimension, kind, confidence or source that is none, a dimension named twice,
+            or exact quantiles of metrics.
         BadWindow: an empty window.
     """
 
@@ -75,6 +81,7 @@ class BaselineRequest:
     group_by: tuple[str, ...] = DEFAULT_GROUP_BY
     exact: bool = False
     confidence: float = 0.95
+    source: str = "spans"
 
     def __post_init__(self) -> None:
         filtered = [dimension(name) for name, _ in self.where]
@@ -87,7 +94,20 @@ class BaselineRequest:
         since, until = self.since_unix_nano, self.until_unix_nano
         if since is not None and until is not None and since >= until:
             raise BadWindow(f"since {since} until {until}: an empty window; since comes first")
+        if self.source not in SOURCES:
+            raise UsageError(f"source {self.source}: not known; known: {', '.join(SOURCES)}")
+        if self.exact and self.source == "metrics":
+            raise UsageError(
+                "exact: a histogram has no single values; leave it out, or count spans"
+            )
         self.kinds  # noqa: B018 - an unknown kind is an error now, not when it is first used
+
+    @property
+    def method(self) -> str:
+        """Name how quantiles are found: ``exact``, ``rollup`` or ``metrics``."""
+        if self.source == "metrics":
+            return "metrics"
+        return "exact" if self.exact else "rollup"
 
     @property
     def grouped(self) -> tuple[str, ...]:

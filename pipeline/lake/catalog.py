@@ -97,10 +97,7 @@ def define_table(connection: Connection, table: Table, files: Sequence[Path]) ->
     )
     if files:
         paths = ", ".join(_quoted(str(file)) for file in files)
-        source = (
-            f"read_parquet([{paths}], hive_partitioning = true, "
-            f"hive_types = {{'date': DATE}}, union_by_name = false)"
-        )
+        source = f"read_parquet([{paths}], {_partitioning(table)}, union_by_name = false)"
     else:
         names = ", ".join(f'NULL AS "{c.name}"' for c in table.columns)
         source = f"(SELECT {names}) WHERE false"
@@ -129,6 +126,13 @@ def define_views(connection: Connection) -> None:
         for name in ready:
             text = re.sub(r";\s*$", "", waiting.pop(name))
             connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS\n{text}')
+
+
+def _partitioning(table: Table) -> str:
+    """Say how to read a table's folders; DuckDB refuses types of partitions that are not there."""
+    if not table.partition_by:
+        return "hive_partitioning = false"
+    return "hive_partitioning = true, hive_types = {'date': DATE}"
 
 
 def _confine(connection: Connection, files: Sequence[Path]) -> None:

@@ -26,7 +26,7 @@ def write_baseline(result: BaselineResult, out: BinaryIO) -> None:
         "schema": BASELINE_SCHEMA,
         "since_unix_nano": result.since_unix_nano,
         "until_unix_nano": result.until_unix_nano,
-        "method": "exact" if request.exact else "rollup",
+        "method": request.method,
         "confidence": request.confidence,
         "kind": request.kind,
         "where": dict(request.where),

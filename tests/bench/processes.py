@@ -68,7 +68,7 @@ def receiver(
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "pipeline.cli.main", "serve", "--lake", str(lake)),
-                *("--grpc-port", "0", "--ready-file", str(ready)),
+                *("--grpc-port", "0", "--http-port", "0", "--ready-file", str(ready)),
                 *([] if upkeep else ["--no-upkeep"]),
                 *arguments,
             ],

@@ -13,11 +13,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.cli.serve import _with_flags
 from pipeline.lake import Lake, append
 from pipeline.schema import SPANS
+from pipeline.settings import Receiver, Settings
 
 SpanRows = Callable[..., pa.Table]
-COMMANDS = ("serve", "run", "sql", "tables", "compact", "rollup", "demo")
+COMMANDS = (
+    "serve",
+    "import",
+    "status",
+    "token",
+    "run",
+    "sql",
+    "tables",
+    "compact",
+    "rollup",
+    "demo",
+)
 
 
 def tailgate(
@@ -150,6 +163,14 @@ def test_compact_says_what_it_did(filled: Lake, span_rows: SpanRows) -> None:
         b"spans: nothing to merge"
         in tailgate("compact", "--lake", filled.path, "--no-retain").stdout
     )
+
+
+def test_flags_of_serve_win_over_settings_and_port_0_is_one() -> None:
+    settings = Settings(receiver=Receiver(insecure=True, host="10.0.0.1"))
+    flags = {"host": None, "grpc_port": 0, "http_port": 5, "insecure": False, "tls_cert": None}
+    receiver = _with_flags(settings, flags).receiver
+    assert (receiver.grpc_port, receiver.http_port) == (0, 5)
+    assert (receiver.host, receiver.insecure) == ("10.0.0.1", True)
 
 
 def test_a_reader_that_leaves_early_is_no_error(filled: Lake) -> None:

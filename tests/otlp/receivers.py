@@ -192,6 +192,10 @@ class Receiver:
 
     def end(self) -> None:
         """Make sure that nothing of it is left; its landing ends when its input does."""
+        if self.landing_pid:
+            # A test that failed may have left it stopped, and then it could not end.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.landing_pid, signal.SIGCONT)
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()

@@ -57,7 +57,7 @@ def die_of(poison: bytes) -> None:
         return TRACES.decode(payloads, *more)
 
     # Landing knows its signals by this name.
-    setattr(landing, "SIGNALS", (dataclasses.replace(TRACES, decode=decode),))  # noqa: B010
+    setattr(landing, "SIGNALS", (dataclasses.replace(TRACES, read=decode),))  # noqa: B010
 
 
 def main(lake_path: str, fault: str) -> int:

@@ -19,7 +19,7 @@ def main(lake: str, journal: str, given: str) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     sections = json.loads(given)
     settings = Settings(
-        receiver=Receiver(**{"grpc_port": 0} | sections.get("receiver", {})),
+        receiver=Receiver(**{"grpc_port": 0, "http_port": 0} | sections.get("receiver", {})),
         journal=Journal(**sections.get("journal", {})),
         landing=Landing(**sections.get("landing", {})),
     )

@@ -2,17 +2,25 @@
 
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from collectors.otlp import spans
+from collectors.otlp.signals import TRACES
 from pipeline.schema import SPANS
 from pipeline.schema.common import RESOURCE_COLUMNS
 from pipeline.schema.spans import PROMOTED_COLUMNS
 from tests.otlp import messages
 from tests.otlp.messages import Value
+
+
+def decode_spans(*arguments: Any) -> tuple[pa.Table, Any]:
+    """Decode trace requests as landing does."""
+    rows, warnings = TRACES.decode(*arguments)
+    return rows["spans"], warnings
+
 
 NOW = 1_795_608_000_000_000_000
 
@@ -20,7 +28,7 @@ NOW = 1_795_608_000_000_000_000
 def decoded(*payloads: bytes, most: int = 100_000) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Give the rows of requests, and what was repaired."""
     ids = [bytes(16)] * len(payloads)
-    table, warnings = spans.decode(payloads, ids, [NOW] * len(payloads), most)
+    table, warnings = decode_spans(payloads, ids, [NOW] * len(payloads), most)
     return table.to_pylist(), dict(+warnings)
 
 

@@ -179,12 +179,15 @@ def test_a_time_in_the_year_2200_is_kept_and_filed_under_its_receipt(receiver: R
 
 
 def test_a_time_that_no_bigint_holds_is_rejected_alone(receiver: Receiver) -> None:
-    late = messages.span(50_005, start=2**63, duration=0)
-    told, found = send_between_good(receiver, messages.request([messages.span(50_004), late]))
-    assert (told.code, told.rejected) == (grpc.StatusCode.OK, 1)
-    assert told.partial_message == "1 of 2 rejected: time is above 2^63-1 ns (1)"
-    assert row_of(found, 50_004)
-    assert not [row for row in found if row["span_id"] == f"{50_005:016x}"]
+    last = messages.span(50_004, start=2**63 - 1, duration=0)
+    starts_late = messages.span(50_005, start=2**63, duration=-1)
+    ends_late = messages.span(50_006, start=2**63 - 1, duration=1)
+    payload = messages.request([starts_late, last, ends_late])
+    told, found = send_between_good(receiver, payload)
+    assert (told.code, told.rejected) == (grpc.StatusCode.OK, 2)
+    assert told.partial_message == "2 of 3 rejected: time is above 2^63-1 ns (2)"
+    assert row_of(found, 50_004)["end_time_unix_nano"] == 2**63 - 1
+    assert not {row["span_id"] for row in found} & set(messages.ids(50_005, 2))
 
 
 def test_spans_without_right_ids_are_rejected_alone(receiver: Receiver) -> None:
@@ -213,25 +216,32 @@ def test_a_request_of_bad_spans_alone_is_rejected_whole(receiver: Receiver) -> N
     assert not {row["span_id"] for row in found} & set(messages.ids(50_020, 3))
 
 
-def test_a_span_keeps_100_000_attributes_and_tells_what_was_cut(receiver: Receiver) -> None:
+def test_of_100_000_attributes_1024_are_kept_and_the_rest_is_counted(receiver: Receiver) -> None:
     span = messages.span(50_030)
+    span.dropped_attributes_count = 2
     one = AnyValue(int_value=1)
-    span.attributes.extend(KeyValue(key=f"key.{each}", value=one) for each in range(100_002))
+    span.attributes.extend(KeyValue(key=f"key.{each}", value=one) for each in range(100_000))
     told, found = send_between_good(receiver, messages.request([span]))
     assert told == OK
     row = row_of(found, 50_030)
-    assert len(row["attributes"]) == 100_000
-    assert row["attributes"][-1] == ("key.99999", "1")
-    assert row["dropped_attributes_count"] == 2
+    assert len(row["attributes"]) == 1024
+    assert row["attributes"][-1] == ("key.1023", "1")
+    assert row["dropped_attributes_count"] == 2 + 100_000 - 1024
 
 
-def test_a_value_of_megabytes_is_kept(receiver: Receiver) -> None:
+def test_a_value_of_megabytes_is_cut_to_64_k_characters(receiver: Receiver) -> None:
     span = messages.span(50_031)
+    span.attributes.add(key="long", value=AnyValue(string_value="é" * (1 << 19)))
     long = AnyValue(array_value=ArrayValue(values=[AnyValue(string_value="x" * (2 << 20))]))
-    span.attributes.add(key="long", value=long)
+    span.attributes.add(key="list", value=long)
+    span.attributes.add(key="short", value=AnyValue(string_value="kept"))
     told, found = send_between_good(receiver, messages.request([span]))
     assert told == OK
-    assert len(dict(row_of(found, 50_031)["attributes"])["long"]) == (2 << 20) + 4
+    assert dict(row_of(found, 50_031)["attributes"]) == {
+        "long": "é" * 65_536,
+        "list": '["' + "x" * 65_534,
+        "short": "kept",
+    }
 
 
 def partition_of(receiver: Receiver, span_id: int) -> str:

@@ -27,6 +27,15 @@ def test_a_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
     assert settings.journal.backlog_bytes == 8000
 
 
+def test_booleans_and_lists_are_read_as_what_they_are(tmp_path: Path) -> None:
+    file = write(tmp_path, '[redact]\nkeys = ["user.email"]\n[receiver]\ninsecure = true\n')
+    assert load(file, {}).redact.keys == ("user.email",)
+    assert load(file, {}).receiver.insecure
+    environ = {"TAILGATE_REDACT_KEYS": "a, b", "TAILGATE_RECEIVER_INSECURE": "false"}
+    assert load(file, environ).redact.keys == ("a", "b")
+    assert not load(file, environ).receiver.insecure
+
+
 @pytest.mark.parametrize(
     ("text", "environ", "why"),
     [
@@ -35,6 +44,8 @@ def test_a_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
         ("[journal]\nsegment_bytes = 'x'", {}, r"segment_bytes: 'x' is not int"),
         ("[journal]\nsegment_bytes = true", {}, r"segment_bytes: True is not int"),
         ("[receiver]\ngrpc_port = 70000", {}, r"grpc_port: 70000 is outside 0 to 65535"),
+        ("[redact]\nkeys = 'a'", {}, r"\[redact\] keys: 'a' is not a list of texts"),
+        ("", {"TAILGATE_RECEIVER_INSECURE": "maybe"}, r"INSECURE: 'maybe' is not bool"),
         ("journal = 3", {}, r"journal is a section: write \[journal\]"),
         ("[journal", {}, r"tailgate\.toml: Expected"),
         ("", {"TAILGATE_RECEIVER_GRPC_PORT": "ten"}, r"TAILGATE_RECEIVER_GRPC_PORT: 'ten' is not"),

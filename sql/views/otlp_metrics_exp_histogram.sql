@@ -1,0 +1,31 @@
+-- One row a data point of an exponential histogram, in duckdb-otlp's column names, maps as JSON.
+SELECT
+  make_timestamp_ns(time_unix_nano) AS time_unix_nano,
+  make_timestamp_ns(start_time_unix_nano) AS start_time_unix_nano,
+  name,
+  description,
+  unit,
+  count,
+  sum,
+  min,
+  max,
+  scale,
+  zero_count,
+  zero_threshold,
+  positive_offset,
+  positive_bucket_counts,
+  negative_offset,
+  negative_bucket_counts,
+  service_name,
+  service_namespace,
+  service_instance_id,
+  CAST(to_json(resource_attributes) AS VARCHAR) AS resource_attributes,
+  scope_name,
+  scope_version,
+  CAST(to_json(scope_attributes) AS VARCHAR) AS scope_attributes,
+  CAST(to_json(attributes) AS VARCHAR) AS metric_attributes,
+  flags,
+  CAST(to_json(exemplars) AS VARCHAR) AS exemplars_json,
+  aggregation_temporality
+FROM metrics
+WHERE metric_type = 'exponential_histogram'
