@@ -1,6 +1,5 @@
 """Requests of a file to rows: recognised, checked as the receiver checks, decoded in batches."""
 
-import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -10,6 +9,7 @@ import pyarrow as pa
 
 from collectors.collector import MESSAGE_BYTES_MOST, Reading, Reject, Rows
 from collectors.expand import ZSTD, Content, TornError, expand_message
+from collectors.otlp.batch_ids import batch_id
 from collectors.otlp.otlp_json import to_protobuf
 from collectors.otlp.recognise import admit, is_json, signal_of_json, signals_of
 from collectors.otlp.screening import Redaction
@@ -234,7 +234,7 @@ class _Reader:
     ) -> tuple[Tables, Counter[str]]:
         """Decode requests; ``batch_of`` is the request that they are parts of."""
         wholes = payloads if batch_of is None else [batch_of] * len(payloads)
-        ids = [_batch_id(signal, whole) for whole in wholes]
+        ids = [batch_id(signal.name, whole) for whole in wholes]
         times = [self._reading.received_unix_nano] * len(payloads)
         found, warnings = signal.decode(payloads, ids, times, self._reading.max_attributes)
         # A table that gets no rows is told too, or it would never be known to be this far.
@@ -253,7 +253,3 @@ class _Reader:
         signals = SIGNALS if self._signal is None else (self._signal,)
         return any(self._landed(signal) >= self._piece for signal in signals)
 
-
-def _batch_id(signal: Signal, payload: bytes) -> bytes:
-    """Give a request's content hash, the same as the receiver gives it."""
-    return hashlib.blake2b(payload, digest_size=16, person=signal.name.encode()).digest()

@@ -29,6 +29,19 @@ class Receiver:
     host: str = _setting("127.0.0.1", "address to listen on")
     grpc_port: int = _setting(4317, "OTLP/gRPC port; 0 takes a free one", 0, 65535)
     http_port: int = _setting(4318, "OTLP/HTTP port; 0 takes a free one", 0, 65535)
+    grpc_handshake_seconds: float = _setting(
+        10.0, "longest time a gRPC connection may take to be set up", 0.05, 3600
+    )
+    grpc_idle_seconds: float = _setting(
+        300.0, "a gRPC connection without a request is closed after this", 0.05, 86400
+    )
+    grpc_connection_seconds: float = _setting(
+        600.0, "a gRPC connection takes no more requests after this; senders open another", 0.05
+    )
+    grpc_request_seconds: float = _setting(
+        60.0, "requests under way on it then may take this long", 0.05, 3600
+    )
+    grpc_max_connections: int = _setting(1024, "open gRPC connections; more are closed", 1, 65536)
     http_header_seconds: float = _setting(
         10.0, "longest time a request's header may take to arrive", 0.05, 3600
     )

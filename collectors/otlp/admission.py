@@ -5,7 +5,6 @@ When ``take`` returns, what was accepted is on the disk.
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from collectors.otlp.batch_ids import batch_id
 from collectors.otlp.frames import Frame
 from collectors.otlp.identity import ANYONE, Identity, Tokens
 from collectors.otlp.journal import Journal
@@ -43,7 +43,7 @@ class Accepted:
 
     Attributes:
         rejected: how many of its items were not kept.
-        message: why; empty when all were kept.
+        message: why, or a warning where all were kept; mostly empty.
     """
 
     rejected: int = 0
@@ -92,8 +92,8 @@ class Admission:
 
     def remember(self, seen: list[tuple[int, bytes]]) -> None:
         """Take over what an earlier process took."""
-        for time_unix_nano, batch_id in seen:
-            self._window.add(batch_id, time_unix_nano)
+        for time_unix_nano, name in seen:
+            self._window.add(name, time_unix_nano)
 
     async def close(self) -> None:
         """Stop looking at the backlog."""
@@ -171,7 +171,7 @@ class Admission:
         for reason, count in reasons.items():
             self.telemetry.rejected.labels(signal.name, reason).inc(count)
         if not rejected:
-            return Accepted()
+            return Accepted(message=found.warning)
         why = "; ".join(f"{reason} ({count})" for reason, count in reasons.items())
         return Accepted(rejected, f"{rejected} of {total} rejected: {why}")
 
@@ -197,16 +197,16 @@ class Admission:
 
     async def _store(self, signal: Signal, payload: bytes) -> None:
         """Append a request to the journal, once however often it is sent."""
-        batch_id = hashlib.blake2b(payload, digest_size=16, person=signal.name.encode()).digest()
-        if batch_id in self._window:
+        name = batch_id(signal.name, payload)
+        if name in self._window:
             self._count_repeat(signal)
             return
-        append = self._under_way.get(batch_id)
+        append = self._under_way.get(name)
         if append is not None:
             self._count_repeat(signal)
         else:
-            append = asyncio.create_task(self._append(signal, batch_id, payload))
-            self._under_way[batch_id] = append
+            append = asyncio.create_task(self._append(signal, name, payload))
+            self._under_way[name] = append
         # The append goes on even if the sender hangs up, or its repeat would find nothing.
         error = await asyncio.shield(append)
         if error is not None:

@@ -45,6 +45,7 @@ class Attributes:
         entries, owners = flatten(lists)
         counts = lengths(lists)
         keys, values = entries.field("key"), entries.field("value")
+        self._warn_of_indices(entries)
         if several_kinds(values):
             raise SeveralKindsError
         keep = self._within(counts, owners, limit)
@@ -57,6 +58,13 @@ class Attributes:
         encoded = keys.dictionary_encode()
         self._names: list[str] = encoded.dictionary.to_pylist()
         self._codes = encoded.indices.to_numpy(zero_copy_only=False)
+
+    def _warn_of_indices(self, entries: pa.StructArray) -> None:
+        """Count what points into a string table: only profiles have one, elsewhere it is empty."""
+        indices = entries.field("value").field("string_value_strindex")
+        found = len(indices) - indices.null_count
+        if found:
+            self.warnings["string_indices_outside_profiles"] += found
 
     def _within(self, counts: Ints, owners: Ints, limit: int | None) -> Bools | None:
         """Tell which entries stand within the limit; None when all do."""

@@ -23,6 +23,13 @@ _MOST_MESSAGE_CHARACTERS = 2048
 # RFC 9113 advises against fewer streams on a connection.
 _LEAST_STREAMS = 100
 
+# As long as HTTP's body time-out, and as gRPC itself waits for an answer.
+_PING_SECONDS = 60.0
+_PING_ANSWER_SECONDS = 20.0
+
+# Channel arguments are C integers.
+_MOST_MS = (1 << 31) - 1
+
 Behaviour = Callable[[bytes, Any], Awaitable[bytes]]
 
 
@@ -35,6 +42,7 @@ def make_server(admission: Admission, settings: Receiver) -> tuple[Any, health.a
             ("grpc.so_reuseport", 0),
             # A client that has not seen the limit yet is reset beyond it, without a reason told.
             ("grpc.max_concurrent_streams", max(settings.max_concurrent_requests, _LEAST_STREAMS)),
+            *_connection_limits(settings),
         ],
         maximum_concurrent_rpcs=None,
     )
@@ -48,6 +56,25 @@ def make_server(admission: Admission, settings: Receiver) -> tuple[Any, health.a
     names += [health.SERVICE_NAME, reflection.SERVICE_NAME]
     reflection.enable_server_reflection(names, server)
     return server, servicer
+
+
+def _connection_limits(settings: Receiver) -> list[tuple[str, int]]:
+    """Give the channel arguments that bound how long and how many connections there are.
+
+    gRPC has no time-out for a request that arrives slowly; a connection's age and the grace after
+    it bound that too.
+    """
+    seconds = {
+        "grpc.server_handshake_timeout_ms": settings.grpc_handshake_seconds,
+        "grpc.max_connection_idle_ms": settings.grpc_idle_seconds,
+        "grpc.max_connection_age_ms": settings.grpc_connection_seconds,
+        "grpc.max_connection_age_grace_ms": settings.grpc_request_seconds,
+        # A sender that is gone without a word answers no ping.
+        "grpc.keepalive_time_ms": _PING_SECONDS,
+        "grpc.keepalive_timeout_ms": _PING_ANSWER_SECONDS,
+    }
+    limits = [(name, min(int(each * 1000), _MOST_MS)) for name, each in seconds.items()]
+    return [*limits, ("grpc.max_allowed_incoming_connections", settings.grpc_max_connections)]
 
 
 def listen(server: Any, settings: Receiver) -> int:
@@ -145,5 +172,8 @@ async def _abort(
         packed = AnyMessage()
         packed.Pack(detail)
         status.details.append(packed)
-    trailers = (("grpc-status-details-bin", status.SerializeToString()),)
-    await context.abort(code, message, trailing_metadata=trailers)
+    trailers = [("grpc-status-details-bin", status.SerializeToString())]
+    if isinstance(detail, error_details_pb2.RetryInfo):
+        # Where the Python exporter looks for it.
+        trailers.append(("google.rpc.retryinfo-bin", detail.SerializeToString()))
+    await context.abort(code, message, trailing_metadata=tuple(trailers))

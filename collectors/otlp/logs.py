@@ -128,6 +128,8 @@ def _own_columns(
     time = numbers(records.field("time_unix_nano"))
     attributes = Attributes(records.field("attributes"), max_attributes)
     body, body_type = _body(records.field("body"))
+    indices = records.field("body").field("string_value_strindex")
+    warnings["string_indices_outside_profiles"] += len(indices) - indices.null_count
     columns = {
         "time_unix_nano": pa.array(np.where(time == 0, observed, time)),
         "observed_time_unix_nano": pa.array(observed, mask=observed == 0),

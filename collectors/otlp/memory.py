@@ -4,6 +4,8 @@ import contextlib
 import ctypes
 import sys
 
+import pyarrow as pa
+
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1
 _M_ARENA_MAX = -8
@@ -38,3 +40,6 @@ def without_pandas() -> None:
     folder of the path: a tenth of what a small request costs. We have no use for it.
     """
     sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
+    # The first search takes that for the module and fails over it; there is no second one.
+    with contextlib.suppress(AttributeError):
+        pa.array([0])

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -38,8 +39,12 @@ def check(payload: bytes) -> Rejection:
     """
     requests = read_requests([payload])
     levels = take_apart(requests.batch, "profiles", "profiles")
-    masks = invalid(requests, levels, Dictionary(requests.batch))
-    return rejection(len(levels.items), masks)
+    dictionary = Dictionary(requests.batch)
+    found = rejection(len(levels.items), invalid(requests, levels, dictionary))
+    tables = ", ".join(table for _, table in dictionary.nonzero_first())
+    if not tables:
+        return found
+    return replace(found, warning=f"kept, but entry 0 is not the zero value in {tables}")
 
 
 def decode(

@@ -16,18 +16,20 @@ class Rejection:
         total: items in the request.
         rejected: how many of them are invalid.
         reasons: how many by reason; an item may have several.
+        warning: what its sender should know although all is kept; empty when there is nothing.
     """
 
     total: int
     rejected: int
     reasons: dict[str, int]
+    warning: str = ""
 
 
 def rejection(total: int, masks: Mapping[str, Bools]) -> Rejection:
     """Count what is invalid.
 
     >>> rejection(3, {"no name": np.array([True, False, True])})
-    Rejection(total=3, rejected=2, reasons={'no name': 2})
+    Rejection(total=3, rejected=2, reasons={'no name': 2}, warning='')
     """
     if not masks:
         return Rejection(total, 0, {})

@@ -3,7 +3,15 @@
 -- bucket holds is spread over those that it covers: evenly, or on the log scale where its buckets
 -- are exponential. So requests are shares, while spans are whole and add up; least and greatest
 -- are the bounds of the SDK's bucket.
-WITH limited AS (
+WITH finite AS (
+  SELECT
+    * REPLACE (
+      -- No duration is longer than BIGINT has nanoseconds; a bucket's bound may be infinite.
+      LEAST(lower_nano, 9.2e18) AS lower_nano,
+      LEAST(upper_nano, 9.2e18) AS upper_nano
+    )
+  FROM metric_requests
+), limited AS (
   SELECT
     *,
     CASE
@@ -14,7 +22,7 @@ WITH limited AS (
     GREATEST(lower_nano, 0) AS least_nano,
     -- A bucket that begins at zero is cut into the ten doublings below its end and what is left.
     GREATEST(lower_nano, upper_nano / 1024) AS cut_nano
-  FROM metric_requests
+  FROM finite
 ), ranged AS (
   SELECT
     *,

@@ -93,7 +93,7 @@ class Sent:
 
 
 def drive(
-    port: int, make: Callable[[], bytes], spans: int, seconds: float, in_flight: int = 8
+    port: int, make: Callable[[], bytes], spans: int, seconds: float, in_flight: int = 16
 ) -> Sent:
     """Send for some seconds, a fixed number in flight, again what is refused."""
 

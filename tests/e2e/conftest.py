@@ -29,7 +29,7 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
 
 @pytest.fixture(scope="session")
 def javascript(request: pytest.FixtureRequest) -> Path:
-    """Give a folder with the sender and the SDK installed; skips, with the reason, without it.
+    """Give a folder with the senders and the SDK installed; skips, with the reason, without it.
 
     Outside the repository, and kept from run to run.
     """
@@ -41,7 +41,8 @@ def javascript(request: pytest.FixtureRequest) -> Path:
     folder = Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"
     if not folder.exists():
         _install(folder)
-    shutil.copy(JAVASCRIPT / "send.mjs", folder)
+    for sender in JAVASCRIPT.glob("*.mjs"):
+        shutil.copy(sender, folder)
     return folder
 
 

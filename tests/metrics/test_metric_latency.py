@@ -151,3 +151,22 @@ def test_a_series_that_turns_up_late_counts_when_its_siblings_were_seen_before(a
     sql = "SELECT outcome, SUM(requests) FROM metric_requests GROUP BY outcome ORDER BY outcome"
     # The first thousand were counted over most of a day: nobody knows in which minute.
     assert ask(sql, *points) == [("error", 1), ("ok", 7)]
+
+
+def test_a_bucket_beyond_what_a_double_or_a_bigint_holds_ends_at_the_longest_duration(
+    ask, exponential
+):
+    far = exponential(60, scale=-11, start=0) | {
+        "positive_offset": 0,
+        "positive_bucket_counts": [4],
+        "count": 4,
+    }
+    beyond = exponential(120, scale=20, start=0) | {
+        "positive_offset": 2**30 - 2,
+        "positive_bucket_counts": [3],
+        "count": 3,
+    }
+    rows = ask(ROWS, far, beyond)
+    assert sum(row[1] for row in rows) == pytest.approx(7)
+    assert sum(row[2] for row in rows) == 7
+    assert max(row[4] for row in rows) <= 2**63 - 1

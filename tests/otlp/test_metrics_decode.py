@@ -60,7 +60,7 @@ def assert_counts_are_the_oracles(payload: bytes) -> None:
     assert found.reasons == dict(Counter(reason for reasons in against for reason in reasons))
 
 
-@settings(small, max_examples=200)
+@small
 @given(st.lists(requests(wild=True), max_size=3), st.sampled_from((0, 1, ANY)))
 def test_rows_equal_a_walk_over_the_messages(
     given_requests: list[ExportMetricsServiceRequest], most: int
@@ -69,7 +69,7 @@ def test_rows_equal_a_walk_over_the_messages(
     assert_rows_equal_the_oracle(payloads, most)
 
 
-@settings(small, max_examples=200)
+@small
 @given(requests(wild=True))
 def test_what_is_rejected_is_counted_by_reason(request: ExportMetricsServiceRequest) -> None:
     assert_counts_are_the_oracles(request.SerializeToString())
@@ -98,7 +98,7 @@ def test_fields_that_a_later_version_adds_change_nothing(
     assert str(assert_rows_equal_the_oracle([payload]).to_pylist()) == str(before.to_pylist())
 
 
-@settings(small, max_examples=200)
+@small
 @given(st.lists(requests(wild=True), min_size=1, max_size=2), st.integers(0, 2**32))
 def test_split_repeated_and_reordered_fields_mean_what_protobuf_says(
     given_requests: list[ExportMetricsServiceRequest], seed: int
@@ -111,7 +111,7 @@ def test_split_repeated_and_reordered_fields_mean_what_protobuf_says(
         assert_counts_are_the_oracles(payload)
 
 
-@settings(small, max_examples=250)
+@small
 @given(requests(wild=False), st.data())
 def test_what_protobuf_accepts_is_decoded_and_alike(
     request: ExportMetricsServiceRequest, data: st.DataObject
