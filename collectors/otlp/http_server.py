@@ -224,4 +224,8 @@ class _Connection(H11Protocol):
             begin = h11.Response(status_code=response.status_code, headers=headers)
             for event in (begin, h11.Data(data=bytes(response.body)), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
+        if self.cycle is not None:
+            # A request under way has its answer with that: whoever reads its body may go.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         self.transport.close()

@@ -18,7 +18,17 @@ from pipeline.lake import Lake, changes_since, open_lake
 from pipeline.lake.compact import compact
 from pipeline.lake.retain import retain, vacuum
 from pipeline.rollup import counted_version, update
-from pipeline.schema import LATENCY_HOURS, LATENCY_MINUTES, SPANS, TABLES, Table
+from pipeline.schema import (
+    LATENCY_HOURS,
+    LATENCY_MINUTES,
+    LOGS,
+    METRICS,
+    PROFILE_SAMPLES,
+    PROFILES,
+    SPANS,
+    TABLES,
+    Table,
+)
 from pipeline.settings import Maintenance
 
 log = logging.getLogger("tailgate.upkeep")
@@ -77,6 +87,10 @@ def drop_old(lake: Lake, settings: Maintenance) -> dict[str, int]:
     """
     ages = (
         (SPANS, settings.spans_days),
+        (METRICS, settings.metrics_days),
+        (LOGS, settings.logs_days),
+        (PROFILES, settings.profiles_days),
+        (PROFILE_SAMPLES, settings.profiles_days),
         (LATENCY_MINUTES, settings.latency_minutes_days),
         (LATENCY_HOURS, settings.latency_hours_days),
     )

@@ -120,7 +120,7 @@ def _swap(lake: Lake, table: Table, group: Sequence[DataFile], threads: int | No
     writer = TableWriter(lake.folder(table), table, COMPACTION, data_change=False)
     with scratch_folder(lake) as scratch, session(threads, _MEMORY_BYTES, scratch) as connection:
         define_table(connection, table, [file.path for file in group])
-        reader = connection.sql(_sorted_rows(table)).fetch_record_batch(_BATCH_ROWS)
+        reader = connection.sql(_sorted_rows(table)).to_arrow_reader(_BATCH_ROWS)
         with writer:
             writer.write_batches(reader)
     removed = removals(lake, table, group, data_change=False)

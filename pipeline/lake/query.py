@@ -47,7 +47,7 @@ def ask(lake: Lake, text: str, threads: int | None = None) -> Iterator[Answer]:
     with connect(lake, threads, confined=True) as connection:
         _require_reading(connection, text)
         try:
-            reader = connection.sql(text).fetch_record_batch(_BATCH_ROWS)
+            reader = connection.sql(text).to_arrow_reader(_BATCH_ROWS)
         except duckdb.Error as error:
             raise BadQuery(str(error)) from error
         yield Answer(reader.schema, _batches(reader))

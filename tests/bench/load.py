@@ -93,7 +93,12 @@ class Sent:
 
 
 def drive(
-    port: int, make: Callable[[], bytes], spans: int, seconds: float, in_flight: int = 16
+    port: int,
+    make: Callable[[], bytes],
+    spans: int,
+    seconds: float,
+    in_flight: int = 16,
+    method: str = EXPORT,
 ) -> Sent:
     """Send for some seconds, a fixed number in flight, again what is refused."""
 
@@ -101,7 +106,7 @@ def drive(
         done = refused = 0
         options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
-            export = channel.unary_unary(EXPORT)
+            export = channel.unary_unary(method)
             started = time.monotonic()
 
             async def sender() -> None:

@@ -62,7 +62,16 @@ def bare_server(kind: str, port: int = 0) -> Iterator[int]:
 def receiver(
     lake: Path, upkeep: bool = True, arguments: Sequence[str] = ()
 ) -> Iterator[tuple[int, psutil.Process]]:
-    """Run ``tailgate serve``; give its port and its process."""
+    """Run ``tailgate serve``; give its gRPC port and its process."""
+    with serving(lake, upkeep, arguments) as (ports, process):
+        yield ports["grpc_port"], process
+
+
+@contextlib.contextmanager
+def serving(
+    lake: Path, upkeep: bool = True, arguments: Sequence[str] = ()
+) -> Iterator[tuple[dict[str, int], psutil.Process]]:
+    """Run ``tailgate serve``; give what its ready file tells and its process."""
     with tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "ready.json"
         process = subprocess.Popen(
@@ -81,7 +90,7 @@ def receiver(
                 assert process.poll() is None, "the receiver did not start"
                 assert time.monotonic() < deadline, "the receiver did not start in 30 s"
                 time.sleep(0.02)
-            yield json.loads(ready.read_text())["grpc_port"], psutil.Process(process.pid)
+            yield json.loads(ready.read_text()), psutil.Process(process.pid)
 
 
 class Memory:
