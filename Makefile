@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Two workers: the tests start processes of their own, and two cores are what CI has.
 WORKERS ?= 2
+FUZZ_SECONDS ?= 600
+SOAK_SECONDS ?= 600
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test check bench sample format lint types lock compat clean
+.PHONY: help setup demo test check bench fuzz soak sample format lint types lock compat clean
 
 help:  ## list what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -43,6 +45,12 @@ format: setup  ## format the code and mend what the linter can
 
 bench: setup  ## measure speed against peers and limits, in one run
 	$(BIN)/python tests/bench/run.py
+
+fuzz: setup  ## send spoilt requests for FUZZ_SECONDS; keep what breaks in tests/fuzz/corpus
+	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS)
+
+soak: setup  ## load for SOAK_SECONDS, with kills and a full disk: nothing lost, nothing doubled
+	$(BIN)/python -m tests.soak.run --seconds $(SOAK_SECONDS)
 
 sample: setup  ## record data/sample/ anew from data/shop.py
 	$(BIN)/python data/shop.py record --out data/sample/otlp --seconds 720 --rate 11.4 \

@@ -252,4 +252,3 @@ class _Reader:
         """Tell whether an earlier run got past this piece, and so told what is bad in it."""
         signals = SIGNALS if self._signal is None else (self._signal,)
         return any(self._landed(signal) >= self._piece for signal in signals)
-

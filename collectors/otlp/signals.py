@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.profiles.v1development import profiles_service_pb2
@@ -18,6 +19,7 @@ from collectors.otlp import logs, metrics, profiles, spans
 from collectors.otlp.attributes import SeveralKindsError
 from collectors.otlp.cuts import cut_texts
 from collectors.otlp.rejection import Rejection
+from pipeline.errors import BadRequest
 from pipeline.schema import (
     LOGS,
     METRICS,
@@ -88,14 +90,35 @@ class Signal:
         """
         try:
             rows, warnings = self.read(payloads, batch_ids, times_unix_nano, max_attributes)
-        except SeveralKindsError:
+        except (SeveralKindsError, BadRequest) as error:
             # upb settles it: what it writes has each field once.
-            plain = [self.request.FromString(one).SerializeToString() for one in payloads]
+            known_only = isinstance(error, BadRequest)
+            plain = [self._rewritten(one, known_only) for one in payloads]
             rows, warnings = self.read(plain, batch_ids, times_unix_nano, max_attributes)
         for name, table in rows.items():
             rows[name], cut = cut_texts(table, max_characters)
             warnings["texts_cut"] += cut
         return rows, warnings
+
+    def _rewritten(self, payload: bytes, known_only: bool) -> bytes:
+        """Write a request as upb understands it.
+
+        Args:
+            payload: its bytes.
+            known_only: leave out fields that nobody knows. In groups among them upb lets pass
+                what ptars takes for damage.
+
+        Raises:
+            BadRequest: it is not such a request.
+        """
+        try:
+            message = self.request.FromString(payload)
+        except DecodeError as error:
+            raise BadRequest(f"not an OTLP {self.name} request ({error})") from error
+        if known_only:
+            message.DiscardUnknownFields()
+        rewritten: bytes = message.SerializeToString()
+        return rewritten
 
 
 def _into(
