@@ -70,8 +70,11 @@ def run(
             found += target.account.quarantined()
             report.sent += len(batch)
             report.kinds.update(f"{case.transport} {case.signal}" for case in batch)
-            report.findings += [one for one in found if one.what not in known]
-            known |= {one.what for one in found}
+            # The first line says what; what follows differs each time.
+            for one in found:
+                if one.what.partition("\n")[0] not in known:
+                    known.add(one.what.partition("\n")[0])
+                    report.findings.append(one)
             report.seconds = time.monotonic() - started
             on_batch(report)
             if report.seconds > seconds:

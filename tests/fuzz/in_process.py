@@ -38,7 +38,7 @@ NOW = 1_795_608_000_000_000_000
 MOST_ATTRIBUTES = 64
 EXPANDED_BYTES = 1 << 20
 
-# Makes what is tried, and tries it: (name, rng, seeds, scratch) -> what is wrong, or nothing.
+# Makes what is tried, and tries it; gives what is wrong, or nothing.
 Trial = Callable[[random.Random, Seeds, Path], str]
 
 

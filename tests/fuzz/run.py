@@ -39,27 +39,32 @@ def main() -> int:
         folder = Path(name)
         beside = start_in_process(asked.seed, asked.seconds, folder / "scratch")
         try:
-            report, target = fuzz_target(folder, asked.seed, asked.seconds)
+            report, target = fuzz_target(folder, asked.seed, asked.seconds, asked.keep)
             told, _ = beside.communicate(timeout=120)
         finally:
             if beside.poll() is None:
                 beside.kill()
             beside.wait()
-        findings = [*report.findings, *in_process_findings(beside.returncode, told, folder)]
         print_report(report, target, told)
-    for finding in findings:
-        print(f"FOUND {finding.what}\n      {keep(finding, asked.keep)}")
-    print(f"{len(findings)} findings")
-    return 1 if findings else 0
+        more = in_process_findings(beside.returncode, told, folder)
+    for finding in more:
+        keep(finding, asked.keep)
+    print(f"{len(report.findings) + len(more)} findings")
+    return 1 if report.findings or more else 0
 
 
-def fuzz_target(folder: Path, seed: int, seconds: float) -> tuple[Report, Target]:
+def fuzz_target(folder: Path, seed: int, seconds: float, kept: Path) -> tuple[Report, Target]:
     """Run a campaign against a receiver of its own."""
     target = Target(folder)
+    told = 0
     try:
         target.wait_until_ready()
 
         def tell(report: Report) -> None:
+            nonlocal told
+            for finding in report.findings[told:]:
+                keep(finding, kept)
+            told = len(report.findings)
             held = {name: size // MIB for name, size in target.resident_bytes().items()}
             rate = report.sent / report.seconds
             print(
@@ -119,12 +124,13 @@ def print_report(report: Report, target: Target, told: str) -> None:
         print(f"in process: {json.loads(told)['cases']:,} cases")
 
 
-def keep(finding: Finding, folder: Path) -> str:
-    """Keep the case of a finding; give where."""
-    if finding.case is None:
-        return "no case is known for it"
-    name = hashlib.sha256(finding.case.body).hexdigest()[:12]
-    return str(finding.case.save(folder, name, finding.what[:300]))
+def keep(finding: Finding, folder: Path) -> None:
+    """Say what was found and keep its case."""
+    print(f"FOUND {finding.what}", flush=True)
+    if finding.case is not None:
+        name = hashlib.sha256(finding.case.body).hexdigest()[:12]
+        file = finding.case.save(folder, name, finding.what[:300])
+        print(f"      kept as {file}", flush=True)
 
 
 if __name__ == "__main__":

@@ -61,4 +61,4 @@ def drawn(strategy: st.SearchStrategy[Any], seed: int, count: int) -> list[bytes
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         collect()
-    return sorted(set(found), key=len)[-count:]
+    return sorted(set(found), key=lambda each: (len(each), each))[-count:]

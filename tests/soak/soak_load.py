@@ -24,8 +24,8 @@ ITEM_BITS = 20
 # A number that no request of a run reaches: where its bytes stand, the ids of a request go.
 _MARK = 0x5EED_0BAD
 SECOND_NANO = 1_000_000_000
-# 2026-11-25T12:00:00Z: profiles are told apart by their time, which is this and their number.
-PROFILES_FROM_NANO = 1_795_608_000_000_000_000
+# Profiles are told apart by their time, which is this and their number.
+PROFILES_FROM_NANO = time.time_ns()
 
 
 @dataclass(frozen=True)

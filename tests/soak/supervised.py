@@ -1,7 +1,6 @@
 """``tailgate serve`` on ports that stay, killed and started again; its memory; a disk to fill."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -184,11 +183,3 @@ def fill(place: Path, seconds: float) -> None:
                 time.sleep(0.05)
     finally:
         ballast.unlink()
-
-
-def state(lake: Path) -> dict[str, object]:
-    """Read what landing tells of itself."""
-    with contextlib.suppress(OSError, ValueError):
-        told = json.loads((lake / "_journal" / "default" / "landing.json").read_text())
-        return dict(told)
-    return {}
