@@ -1,12 +1,13 @@
 """Retention and vacuum: what is too old leaves the table, what no reader needs leaves the disk."""
 
+import datetime
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.lake.commit import commit, removals
 from pipeline.lake.lake import Lake, disk_errors, open_table
-from pipeline.lake.snapshot import take_snapshot
+from pipeline.lake.snapshot import DataFile, take_snapshot
 from pipeline.schema import Table
 
 _HOUR_SECONDS = 3600
@@ -49,16 +50,25 @@ def retain(lake: Lake, table: Table, before_unix_nano: int) -> Removed:
         LakeUnavailable: no space left, read-only or forbidden.
     """
     before = before_unix_nano // table.time_unit_nano
+    last_day = datetime.datetime.fromtimestamp(before_unix_nano // 10**9, datetime.UTC).date()
     old = [
         file
         for file in take_snapshot(lake, table).files
-        if file.time_max is not None and file.time_max < before
+        if file.time_max is not None and file.time_max < before and _filed_before(file, last_day)
     ]
     if not old:
         return Removed()
     if commit(lake, table, removals(lake, table, old, data_change=True)) is None:
         return Removed()
     return Removed(len(old), sum(f.rows for f in old), sum(f.size_bytes for f in old))
+
+
+def _filed_before(file: DataFile, last_day: datetime.date) -> bool:
+    """Tell whether a file's day is over by then.
+
+    Rows whose time cannot be true are filed under the day of their receipt, and age from there.
+    """
+    return file.date is None or file.date <= last_day
 
 
 def vacuum(

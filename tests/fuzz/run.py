@@ -9,6 +9,7 @@ is any.
 import argparse
 import hashlib
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--keep", type=Path, default=CORPUS)
     asked = parser.parse_args()
+    # Whoever ends us so still gets every process ended and every folder taken away.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(f"seed {asked.seed}, {asked.seconds:.0f} s", flush=True)
     with tempfile.TemporaryDirectory(prefix="tailgate-fuzz-") as name:
         folder = Path(name)

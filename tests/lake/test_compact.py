@@ -152,6 +152,12 @@ def test_retention_takes_whole_files_that_are_too_old(lake: Lake, span_rows: Spa
     assert retain(lake, SPANS, NOON - 9 * DAY) == Removed()
 
 
+def test_rows_without_a_true_time_age_from_their_receipt(lake: Lake, span_rows: SpanRows) -> None:
+    append(lake, SPANS, span_rows({"start_time_unix_nano": 1, "date": NOON // DAY}))
+    assert retain(lake, SPANS, NOON - 9 * DAY) == Removed()
+    assert retain(lake, SPANS, NOON + DAY).rows == 1
+
+
 def test_vacuum_takes_orphans_only_when_no_commit_can_still_want_them(
     lake: Lake, span_rows: SpanRows
 ) -> None:

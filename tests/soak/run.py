@@ -56,6 +56,8 @@ def main() -> int:
     parser.add_argument("--restart-seconds", type=float, default=60)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
+    # Whoever ends us so still gets every process ended and every folder taken away.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="tailgate-soak-") as name, disk(Path(name)) as why_not:
         supervised = Supervised(Path(name))
         try:
