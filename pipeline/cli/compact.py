@@ -1,5 +1,6 @@
 """``tailgate compact``: small files merged, old rows dropped, the disk freed."""
 
+import datetime
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,8 @@ def command(
 ) -> None:
     """Merge each day's small files into few, sorted by service, name and start.
 
-    Receivers and queries go on meanwhile, and a crash leaves the lake as it was.
+    Receivers and queries go on meanwhile, and a crash leaves the lake as it was. Of spans that a
+    sender sent again in another batch the first is kept; the rollups count those days again.
 
     \b
     Examples:
@@ -46,6 +48,7 @@ def command(
     from pipeline.cli import upkeep
     from pipeline.lake import open_lake
     from pipeline.lake import retain as retention
+    from pipeline.rollup.rebuild import recount
     from pipeline.schema import TABLES
     from pipeline.settings import load
 
@@ -57,7 +60,9 @@ def command(
     maintenance = load(config).maintenance
     chosen = [known[name] for name in names] or list(TABLES)
     for table in chosen:
-        _compact(opened, table, maintenance.compact_file_bytes)
+        _compact(opened, table, maintenance.compact_file_bytes, upkeep.first_whole_day(maintenance))
+    for day in sorted(recount(opened)):
+        click.echo(f"{day}: counted again without what was sent again")
     if retain:
         for name, rows in upkeep.drop_old(opened, maintenance).items():
             if rows:
@@ -71,7 +76,7 @@ def command(
                 click.echo(f"{table.name}: deleted {gone.files:,} files, {gone.bytes:,} bytes")
 
 
-def _compact(lake: "Lake", table: "Table", target_bytes: int) -> None:
+def _compact(lake: "Lake", table: "Table", target_bytes: int, whole_since: datetime.date) -> None:
     """Compact one table under a progress bar."""
     from rich.console import Console
     from rich.progress import Progress
@@ -84,7 +89,7 @@ def _compact(lake: "Lake", table: "Table", target_bytes: int) -> None:
         def show(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        done = compact(lake, table, target_bytes, show)
+        done = compact(lake, table, target_bytes, show, whole_since=whole_since)
     if done.files_before:
         click.echo(
             f"{table.name}: {done.files_before:,} files of {done.bytes_before:,} bytes became "
@@ -92,3 +97,5 @@ def _compact(lake: "Lake", table: "Table", target_bytes: int) -> None:
         )
     else:
         click.echo(f"{table.name}: nothing to merge")
+    if done.repeats:
+        click.echo(f"{table.name}: left out {done.repeats:,} rows that had been sent again")

@@ -3,10 +3,14 @@
 import datetime
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.options import config_option, lake_option
+
+if TYPE_CHECKING:
+    from pipeline.settings import Maintenance
 
 
 @click.command(short_help="Bring the rollups up to date, or count days anew.")
@@ -43,7 +47,7 @@ def command(lake: Path, config: Path | None, route: str, rebuild: bool, since: s
 
     if since is not None and not rebuild:
         raise click.UsageError("--since goes with --rebuild")
-    first = _first_day(since, load(config).maintenance.spans_days)
+    first = _first_day(since, load(config).maintenance)
     opened = open_lake(lake)
     console = Console(file=sys.stderr)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -56,14 +60,13 @@ def command(lake: Path, config: Path | None, route: str, rebuild: bool, since: s
     click.echo(f"counted {counted:,} spans")
 
 
-def _first_day(since: str | None, spans_days: float) -> datetime.date:
+def _first_day(since: str | None, settings: "Maintenance") -> datetime.date:
     """Give the first day to count anew: as asked, or the first whose spans are all kept."""
-    if since is not None:
-        try:
-            return datetime.date.fromisoformat(since)
-        except ValueError:
-            raise click.UsageError(f"--since {since}: write a date, as in 2026-11-01") from None
-    if not spans_days:
-        return datetime.date.min
-    today = datetime.datetime.now(datetime.UTC).date()
-    return today - datetime.timedelta(days=int(spans_days) - 1)
+    from pipeline.cli.upkeep import first_whole_day
+
+    if since is None:
+        return first_whole_day(settings)
+    try:
+        return datetime.date.fromisoformat(since)
+    except ValueError:
+        raise click.UsageError(f"--since {since}: write a date, as in 2026-11-01") from None

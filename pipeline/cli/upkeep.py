@@ -3,6 +3,7 @@
 Several may run on one lake: each step is a commit that only one of them can win.
 """
 
+import datetime
 import json
 import logging
 import sys
@@ -18,6 +19,7 @@ from pipeline.lake import Lake, changes_since, open_lake
 from pipeline.lake.compact import compact
 from pipeline.lake.retain import retain, vacuum
 from pipeline.rollup import counted_version, update
+from pipeline.rollup.rebuild import recount
 from pipeline.schema import (
     LATENCY_HOURS,
     LATENCY_MINUTES,
@@ -72,11 +74,28 @@ class Upkeep:
 
 def tidy(lake: Lake, settings: Maintenance) -> None:
     """Merge small files, drop what is too old, and free the disk of both."""
+    whole_since = first_whole_day(settings)
     for table in TABLES:
-        compact(lake, table, settings.compact_file_bytes, threads=1, fewest_files=_FEWEST_FILES)
+        compact(
+            lake,
+            table,
+            settings.compact_file_bytes,
+            threads=1,
+            fewest_files=_FEWEST_FILES,
+            whole_since=whole_since,
+        )
+    recount(lake)
     drop_old(lake, settings)
     for table in TABLES:
         vacuum(lake, table, settings.vacuum_hours, protected(lake, table))
+
+
+def first_whole_day(settings: Maintenance) -> datetime.date:
+    """Give the first day all of whose spans are kept."""
+    if not settings.spans_days:
+        return datetime.date.min
+    today = datetime.datetime.now(datetime.UTC).date()
+    return today - datetime.timedelta(days=int(settings.spans_days) - 1)
 
 
 def drop_old(lake: Lake, settings: Maintenance) -> dict[str, int]:

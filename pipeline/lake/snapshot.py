@@ -136,6 +136,36 @@ def changes_since(lake: Lake, table: Table, version: int, limit: int = 1 << 62) 
     Raises:
         LakeError: an entry of the log is gone, so that what it added cannot be known.
     """
+    for entry in log_entries(lake, table, version, limit):
+        added = [
+            action["add"]
+            for action in entry.actions
+            if "add" in action and action["add"]["dataChange"]
+        ]
+        rows = sum(json.loads(add["stats"])["numRecords"] for add in added)
+        files = tuple(lake.folder(table) / add["path"] for add in added)
+        yield Change(entry.version, files, rows)
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One version as the log has it.
+
+    Attributes:
+        version: the Delta version.
+        actions: what the version does, as the Delta protocol writes it.
+    """
+
+    version: int
+    actions: tuple[dict[str, Any], ...]
+
+
+def log_entries(lake: Lake, table: Table, version: int, limit: int) -> Iterator[LogEntry]:
+    """Give the log's entries after a version, oldest first.
+
+    Raises:
+        LakeError: one is gone.
+    """
     log = lake.folder(table) / "_delta_log"
     latest = open_table(lake, table)
     last = -1 if latest is None else min(latest.version(), limit)
@@ -147,10 +177,4 @@ def changes_since(lake: Lake, table: Table, version: int, limit: int = 1 << 62) 
             raise LakeError(
                 f"{entry}: gone, so what it added is unknown; count anew: tailgate rollup --rebuild"
             ) from None
-        added = [
-            action["add"]
-            for action in map(json.loads, lines)
-            if "add" in action and action["add"]["dataChange"]
-        ]
-        rows = sum(json.loads(add["stats"])["numRecords"] for add in added)
-        yield Change(number, tuple(lake.folder(table) / add["path"] for add in added), rows)
+        yield LogEntry(number, tuple(map(json.loads, lines)))

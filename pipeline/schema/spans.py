@@ -173,4 +173,15 @@ SPANS = Table(
     sort_by=("service_name", "name", "start_time_unix_nano"),
     bloom=("trace_id",),
     time_column="start_time_unix_nano",
+    # Ids alone are not enough: client and server may share one (Zipkin), and some senders tell of
+    # a span while it runs and again when it has ended.
+    repeat_by=(
+        "trace_id",
+        "span_id",
+        "kind",
+        "service_name",
+        "name",
+        "start_time_unix_nano",
+        "end_time_unix_nano",
+    ),
 )

@@ -47,6 +47,8 @@ class Table:
             Empty for a table that has no times.
         merge_by: columns whose equal rows compaction may add up; empty for raw tables.
         distinct_by: columns whose equal rows are the same row, kept once by compaction.
+        repeat_by: columns that tell a row from all others unless its sender sent it again, batched
+            anew; compaction keeps the one that came first.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Table:
     time_unit_nano: int = 1
     merge_by: tuple[str, ...] = ()
     distinct_by: tuple[str, ...] = ()
+    repeat_by: tuple[str, ...] = ()
 
     @cached_property
     def arrow_schema(self) -> pa.Schema:

@@ -25,8 +25,9 @@ def counted(lake: Lake) -> int:
 
 def test_a_step_rolls_up_and_tidies_when_due(lake: Lake, span_rows: SpanRows) -> None:
     now = time.time_ns()
-    for _ in range(9):
-        append(lake, SPANS, span_rows({"start_time_unix_nano": now, "ingest_time_unix_nano": now}))
+    for number in range(9):
+        times = {"start_time_unix_nano": now + number, "ingest_time_unix_nano": now}
+        append(lake, SPANS, span_rows(times))
     upkeep = Upkeep(lake, Maintenance(vacuum_hours=0), rolled_up_at=-1e9, compacted_at=-1e9)
     assert upkeep.step() is False
     assert counted(lake) == 9
@@ -39,12 +40,24 @@ def test_a_step_rolls_up_and_tidies_when_due(lake: Lake, span_rows: SpanRows) ->
     assert counted(lake) == 10
 
 
+def test_tidying_counts_what_was_sent_again_once(lake: Lake, span_rows: SpanRows) -> None:
+    now = time.time_ns()
+    for _ in range(9):
+        append(lake, SPANS, span_rows({"start_time_unix_nano": now, "ingest_time_unix_nano": now}))
+    update(lake)
+    assert counted(lake) == 9
+    tidy(lake, Maintenance(vacuum_hours=0))
+    assert take_snapshot(lake, SPANS).rows == 1
+    assert counted(lake) == 1
+
+
 def test_tidying_spares_the_files_that_no_rollup_has_counted(
     lake: Lake, span_rows: SpanRows
 ) -> None:
     now = time.time_ns()
-    for _ in range(9):
-        append(lake, SPANS, span_rows({"start_time_unix_nano": now, "ingest_time_unix_nano": now}))
+    for number in range(9):
+        times = {"start_time_unix_nano": now + number, "ingest_time_unix_nano": now}
+        append(lake, SPANS, span_rows(times))
     assert len(protected(lake, SPANS)) == 9
     tidy(lake, Maintenance(vacuum_hours=0))
     assert update(lake).spans == 9

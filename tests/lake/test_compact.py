@@ -1,15 +1,17 @@
 """Compaction, retention and vacuum: fewer files, the same rows, nobody disturbed."""
 
+import datetime
 import os
 import time
 from collections.abc import Callable
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from pipeline.lake import Lake, append, changes_since, take_snapshot
 from pipeline.lake.catalog import connect
-from pipeline.lake.compact import compact
+from pipeline.lake.compact import compact, repeats_since
 from pipeline.lake.retain import Removed, retain, vacuum
 from pipeline.schema import LATENCY_MINUTES, SPANS
 
@@ -97,7 +99,7 @@ def test_a_compaction_that_another_one_overtook_changes_nothing(
     # The same files again, as one that started at the same time would want them.
     from pipeline.lake.compact import _swap
 
-    assert _swap(lake, SPANS, before.files, threads=1).files_before == 0
+    assert _swap(lake, SPANS, before.files, threads=1, may_drop=True).files_before == 0
     assert take_snapshot(lake, SPANS).rows == 5
     on_disk = set(lake.folder(SPANS).glob("date=*/*.parquet"))
     known = {file.path for file in (*before.files, *take_snapshot(lake, SPANS).files)}
@@ -180,3 +182,46 @@ def test_vacuum_spares_what_a_rollup_has_yet_to_count(lake: Lake, span_rows: Spa
     compact(lake, SPANS, MIB)
     assert vacuum(lake, SPANS, keep_hours=0, protected=files) == Removed()
     assert vacuum(lake, SPANS, keep_hours=0).files == 3
+
+
+def test_a_span_sent_again_in_another_batch_is_kept_once_as_it_first_came(
+    lake: Lake, span_rows: SpanRows
+) -> None:
+    again = {"trace_id": "a" * 32, "span_id": "b" * 16, "name": "again"}
+    append(lake, SPANS, span_rows({**again, "ingest_time_unix_nano": NOON + 2}, {"name": "x"}))
+    append(lake, SPANS, span_rows({**again, "ingest_time_unix_nano": NOON + 1}, {"name": "y"}))
+    assert repeats_since(lake, SPANS, -1) == (-1, set())
+    assert compact(lake, SPANS, MIB).repeats == 1
+    with connect(lake) as connection:
+        kept = connection.sql("SELECT name, ingest_time_unix_nano FROM spans ORDER BY ALL")
+        assert [row for row in kept.fetchall() if row[0] == "again"] == [("again", NOON + 1)]
+        assert len(kept.fetchall()) == 3
+    reached, days = repeats_since(lake, SPANS, -1)
+    assert [str(day) for day in days] == ["2026-11-25"]
+    assert repeats_since(lake, SPANS, reached) == (reached, set())
+
+
+@pytest.mark.parametrize(
+    "other", [{"kind": 3}, {"service_name": "other"}, {"name": "other"}, {"end_time_unix_nano": 1}]
+)
+def test_spans_that_share_their_ids_and_differ_are_all_kept(
+    lake: Lake, span_rows: SpanRows, other: dict[str, object]
+) -> None:
+    same = {"trace_id": "a" * 32, "span_id": "b" * 16}
+    append(lake, SPANS, span_rows(same))
+    append(lake, SPANS, span_rows({**same, **other}))
+    assert compact(lake, SPANS, MIB).repeats == 0
+    assert take_snapshot(lake, SPANS).rows == 2
+
+
+def test_a_day_that_retention_has_thinned_out_keeps_what_was_sent_again(
+    lake: Lake, span_rows: SpanRows
+) -> None:
+    same = {"trace_id": "a" * 32, "span_id": "b" * 16}
+    for _ in range(2):
+        append(lake, SPANS, span_rows(same))
+    (day,) = {file.date for file in take_snapshot(lake, SPANS).files}
+    assert day is not None
+    tomorrow = day + datetime.timedelta(days=1)
+    assert compact(lake, SPANS, MIB, whole_since=tomorrow).files_after == 1
+    assert take_snapshot(lake, SPANS).rows == 2
