@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from collectors.expand import Content
+    from collectors.origin import Origin
 
 # What a run commits at once, in expanded bytes. A resumed import counts its pieces by this, so
 # another value would take an import that an earlier version began for something else.
@@ -41,7 +42,9 @@ class Reading:
     Attributes:
         landed: gives the last piece of this file that is in a table, by the table's name; 0 for
             none. Such pieces need not be read again.
+        origin: whose it is and when it was recorded, as far as somebody says.
         received_unix_nano: when we took it.
+        modified_unix_nano: when the file was last written.
         signal: what it holds, as the caller says; empty to find out.
         file, sha256: its name and content hash, for tables that keep them.
         piece_bytes: the size of a piece, in expanded bytes.
@@ -51,7 +54,9 @@ class Reading:
     """
 
     landed: Callable[[str], int]
+    origin: "Origin"
     received_unix_nano: int
+    modified_unix_nano: int
     signal: str = ""
     file: str = ""
     sha256: str = ""
@@ -117,6 +122,7 @@ class Collector:
         sniff: tells from a file's beginning whether it is one of these.
         read: gives a file's rows and what of it is rejected, piece after piece; raises BadFile or
             UnknownFormat where it is not one of these after all.
+        bad_share_most: a file of which more than this is rejected is refused whole.
     """
 
     format: str
@@ -125,3 +131,5 @@ class Collector:
     suffixes: tuple[str, ...]
     sniff: Callable[[Head], bool]
     read: "Callable[[Content, Reading], Iterator[Rows | Reject]]"
+    # More than half bad is another format, or damage that nobody wants half of.
+    bad_share_most: float = 0.5

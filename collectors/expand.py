@@ -80,6 +80,11 @@ class Content:
         return self._source.taken
 
     @property
+    def modified_unix_nano(self) -> int:
+        """Give when the file had last been written to as it was opened."""
+        return self._stamp[1]
+
+    @property
     def changed(self) -> bool:
         """Tell whether somebody wrote to the file since it was opened."""
         return self._now() != self._stamp

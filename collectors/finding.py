@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from collectors.sidecar import is_sidecar
 from pipeline.errors import UsageError
 
 # A lake's folder holds tables, which are no telemetry to bring in.
@@ -68,7 +69,8 @@ def _below(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [Path(at, name) for name in names if not name.startswith(".")]
+        paths = [Path(at, name) for name in names if not name.startswith(".")]
+        files += [path for path in paths if not is_sidecar(path)]
     yield from sorted(files)
 
 
@@ -78,6 +80,8 @@ def _look(path: Path) -> Found:
         status = path.stat()
     except OSError as error:
         return Found(path, refused=f"{error.strerror}; it is a link that points nowhere")
+    if is_sidecar(path):
+        return Found(path, refused="a sidecar file; import what it is about")
     for is_kind, name in _KINDS:
         if is_kind(status.st_mode):
             return Found(path, refused=f"{name}, not a file; write what it gives to a file")

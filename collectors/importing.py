@@ -11,6 +11,8 @@ from collectors.collector import PIECE_BYTES, Collector, Head, Reading, Reject, 
 from collectors.expand import Content, head
 from collectors.finding import Found
 from collectors.import_pieces import Pieces
+from collectors.origin import Origin
+from collectors.sidecar import origin_of
 from pipeline.errors import BadFile, UnknownFormat
 from pipeline.lake import Lake
 
@@ -18,9 +20,6 @@ _HEAD_BYTES = 256 << 10
 
 # Of the rejects of a file so many are told one by one; the rest are counted.
 REJECTS_TOLD = 10_000
-
-# More than half bad is another format, or damage that nobody wants half of.
-_BAD_SHARE_MOST = 0.5
 
 
 @dataclass(frozen=True)
@@ -31,12 +30,14 @@ class Wishes:
         format: the format of every file; empty to find out.
         signal: what every file holds; empty to find out.
         strict: stop at the first reject.
+        origin: what the caller says of every file; over it what a sidecar file says of one.
         decode_bytes, max_attributes, redact, piece_bytes: see ``Reading``.
     """
 
     format: str = ""
     signal: str = ""
     strict: bool = False
+    origin: Origin = field(default_factory=Origin)
     decode_bytes: int = 12 << 20
     max_attributes: int = 1024
     redact: tuple[str, ...] = ()
@@ -131,12 +132,14 @@ def _import(
         packed = content.compression != "none"
         content.verify(lambda: on_bytes(path, content.taken_bytes // 2))
         outcome.sha256 = content.sha256()
-        tally = _Tally(outcome, content, wishes)
+        tally = _Tally(outcome, content, wishes.strict, collector.bad_share_most)
         with Pieces(lake, outcome.sha256, path.name, tally.may_commit) as pieces:
             outcome.rows = pieces.rows
             reading = Reading(
                 pieces.landed,
+                origin_of(path, wishes.origin),
                 time.time_ns(),
+                content.modified_unix_nano,
                 wishes.signal,
                 path.name,
                 outcome.sha256,
@@ -183,10 +186,13 @@ class _Tally:
     damaged in places, and not another format.
     """
 
-    def __init__(self, outcome: Outcome, content: Content, wishes: Wishes) -> None:
+    def __init__(
+        self, outcome: Outcome, content: Content, strict: bool, bad_share_most: float
+    ) -> None:
         self._outcome = outcome
         self._content = content
-        self._strict = wishes.strict
+        self._strict = strict
+        self._bad_share_most = bad_share_most
         self._good = 0
         self._bad = 0
 
@@ -220,7 +226,7 @@ class _Tally:
         Raises:
             BadFile: too much of the file is bad, or somebody writes to the file.
         """
-        if self._bad > _BAD_SHARE_MOST * (self._good + self._bad):
+        if self._bad > self._bad_share_most * (self._good + self._bad):
             raise BadFile(
                 f"{self._bad} of {self._good + self._bad} messages are bad, "
                 f"so it is not {self._outcome.format} or badly damaged; {self._kept()}"

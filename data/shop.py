@@ -1,7 +1,7 @@
 """A small web shop of real processes, traced with OpenTelemetry, with faults to switch on.
 
 Two versions run side by side and share the traffic evenly. `run` sends their spans to any OTLP
-receiver; `record` keeps them as the sample in data/sample.
+receiver; `record` keeps them as the sample in data/sample, `profile` what profilers see of it.
 """
 
 import argparse
@@ -58,15 +58,22 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES.format(faults=fault_table()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = top.add_subparsers(dest="command", required=True, metavar="run | record")
+    commands = top.add_subparsers(dest="command", required=True, metavar="run | record | profile")
     run = commands.add_parser("run", help="open the shop and send its spans to an OTLP receiver")
     run.add_argument("--endpoint", default="http://127.0.0.1:4317", help="default: %(default)s")
     run.add_argument("--gzip", action="store_true", help="compress what is sent")
+    run.add_argument("--pids-file", type=Path, help="write the process of each instance there")
     run.set_defaults(act=_run, seconds=60.0, rate=20.0)
     record = commands.add_parser("record", help="open the shop and record its spans as a sample")
     record.add_argument("--out", type=Path, required=True, help="folder for the recordings")
     record.set_defaults(act=_record, seconds=720.0, rate=11.4)
-    for command in (run, record):
+    profile = commands.add_parser("profile", help="open the shop and record its profiles")
+    profile.add_argument("--out", type=Path, required=True, help="folder for the recordings")
+    profile.add_argument(
+        "--rounds", type=int, default=6, help="how often py-spy looks; default: %(default)s"
+    )
+    profile.set_defaults(act=_profile, seconds=5.0, rate=16.0)
+    for command in (run, record, profile):
         command.formatter_class = argparse.RawDescriptionHelpFormatter
         command.epilog = EXAMPLES.format(faults=fault_table())
         _add_shop_options(command)
@@ -83,6 +90,14 @@ def _add_shop_options(command: argparse.ArgumentParser) -> None:
     add("--rate", type=_positive, help="customers a second, both versions; default: %(default)s")
     add("--fault", type=_fault, action="append", default=[], metavar="NAME[=SIZE]")
     add("--fault-version", choices=VERSIONS, default=FAULTY_VERSION, help="default: %(default)s")
+    add(
+        "--compute",
+        type=int,
+        choices=range(101),
+        default=0,
+        metavar="ROUNDS",
+        help="rounds of real computing in a checkout, about 1.5 ms each; default: %(default)s",
+    )
     add("--seed", type=int, default=7, help="of arrivals and times of work; default: %(default)s")
     add(
         "--instances",
@@ -110,6 +125,8 @@ def _plan(arguments: argparse.Namespace, endpoint: str) -> "Plan":
         instances_most=arguments.instances,
         faults={fault.name: fault.size for fault in arguments.fault},
         fault_version=arguments.fault_version,
+        compute=arguments.compute,
+        pids_file=getattr(arguments, "pids_file", None),
     )
 
 
@@ -129,6 +146,14 @@ def _record(arguments: argparse.Namespace) -> "Tally":
     # The endpoint is the recorder's own and known only once it listens.
     plan = _plan(arguments, endpoint="")
     return record(arguments.out, plan, arguments.rate, arguments.seconds, command)
+
+
+def _profile(arguments: argparse.Namespace) -> str:
+    from shop_profiles import record_profiles
+
+    plan = _plan(arguments, endpoint="")
+    seconds = max(1, round(arguments.seconds))
+    return record_profiles(arguments.out, plan, arguments.rate, seconds, arguments.rounds)
 
 
 def _serve(arguments: argparse.Namespace) -> None:

@@ -39,6 +39,10 @@ class Plan:
     instances_most: int = 3
     faults: Faults = field(default_factory=dict)
     fault_version: str = VERSIONS[-1]
+    # Rounds of real computing in every checkout, for profilers.
+    compute: int = 0
+    # Where to write which process is whose, for whom attaches to them.
+    pids_file: Path | None = None
 
     def places(self, databases: str) -> list[Place]:
         """List every process of the shop, the front of the house first."""
@@ -53,6 +57,7 @@ class Plan:
                 export_delay_s=self.export_delay_s,
                 faults=dict(self.faults) if version == self.fault_version else {},
                 databases=databases,
+                compute=self.compute,
             )
             for service in SERVICES
             for version in VERSIONS
@@ -82,6 +87,9 @@ def open_shop(
                 members.append((place, _start(place, environment)))  # noqa: PERF401
             ports = [_port(place, process) for place, process in members]
             _wire(members, ports)
+            if plan.pids_file:
+                pids = {place.name: process.pid for place, process in members}
+                plan.pids_file.write_text(json.dumps(pids))
             yield {
                 version: [
                     port

@@ -102,6 +102,9 @@ FAULTS = (
         "queries",
         "orders reads each item of a cart apart (an item: SIZE)",
     ),
+    Fault(
+        "hot-function", 4.0, "x", "signing a receipt computes SIZE times as much (see --compute)"
+    ),
     Fault("short-ttl", 2.0, "s", f"a price is cached for SIZE seconds, not {PRICE_TTL_S:g}"),
 )
 
@@ -179,6 +182,15 @@ def drift_factor(seed: int, elapsed_s: float) -> float:
 def checkout_error_share(faults: Faults) -> float:
     """Return the share of checkouts whose card charge fails."""
     return faults.get("errors", BACKGROUND_ERROR_SHARE)
+
+
+def sign_rounds(rounds: int, faults: Faults) -> int:
+    """Return how many rounds of signing an order computes, where of all else it is `rounds`.
+
+    >>> sign_rounds(2, {}), sign_rounds(2, {"hot-function": 4.0})
+    (2, 8)
+    """
+    return round(rounds * faults.get("hot-function", 1.0))
 
 
 def price_ttl_s(faults: Faults) -> float:

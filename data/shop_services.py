@@ -12,6 +12,7 @@ from typing import Any
 from opentelemetry.trace import Tracer
 
 import shop_store as store
+from shop_compute import compute_order
 from shop_http import Client, Request, Response, Route
 from shop_model import (
     STEPS,
@@ -21,6 +22,7 @@ from shop_model import (
     host_factor,
     host_of,
     price_ttl_s,
+    sign_rounds,
     step_ms,
 )
 from shop_tracing import Place, RequestError, inner_span
@@ -136,6 +138,9 @@ def checkout(tools: Tools) -> tuple[Route, ...]:
 
     def answer(request: Request) -> Response:
         total_cents = price_basket(request.body["lines"])
+        rounds = tools.place.compute
+        if rounds:
+            compute_order(total_cents, rounds, sign_rounds(rounds, tools.faults))
         charge_card()
         placed = tools.client.call("orders", "POST", "/orders", request.body)
         return Response(placed.status, {"order": placed.body, "total_cents": total_cents})

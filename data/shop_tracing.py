@@ -32,6 +32,7 @@ class Place:
     export_delay_s: float
     faults: Mapping[str, float]
     databases: str
+    compute: int = 0
 
     @property
     def name(self) -> str:

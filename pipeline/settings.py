@@ -121,7 +121,9 @@ class Maintenance:
     spans_days: float = _setting(30.0, "age at which spans go; 0 keeps them", 0, 36500)
     metrics_days: float = _setting(30.0, "age at which data points go; 0 keeps them", 0, 36500)
     logs_days: float = _setting(30.0, "age at which log records go; 0 keeps them", 0, 36500)
-    profiles_days: float = _setting(30.0, "age at which profiles go; 0 keeps them", 0, 36500)
+    profiles_days: float = _setting(
+        30.0, "age at which profiles and eBPF rows go; 0 keeps them", 0, 36500
+    )
     latency_minutes_days: float = _setting(90.0, "age at which minutes go; 0 keeps them", 0, 36500)
     latency_hours_days: float = _setting(800.0, "age at which hours go; 0 keeps them", 0, 36500)
     vacuum_hours: float = _setting(

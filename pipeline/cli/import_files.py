@@ -1,29 +1,25 @@
 """``tailgate import``: files of telemetry into the lake, each once."""
 
 import contextlib
-import json
-import sys
-from collections.abc import Callable, Iterator, Sequence
+import signal as signals
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from collectors import COLLECTORS
+from collectors.sidecar import UNITS, make_origin
 from pipeline.cli.options import config_option, lake_option
 
 if TYPE_CHECKING:
     from collectors.finding import Found
-    from collectors.importing import Outcome
+    from collectors.importing import Wishes
+    from collectors.origin import Origin
+    from pipeline.lake import Lake
 
 _FORMATS = tuple(collector.format for collector in COLLECTORS)
 _SIGNALS = tuple(dict.fromkeys(name for collector in COLLECTORS for name in collector.signals))
-
-_HEADINGS = ("file", "format", "signals", "messages", "rows", "rejected", "outcome")
-_NUMBERS = (False, False, False, True, True, True, False)
-
-# Of each file so many rejects are printed; --json has them all.
-_REJECTS_PRINTED = 20
 
 _SOME_REJECTED = 1
 
@@ -52,8 +48,23 @@ _EPILOG = "\b\nFormats:\n" + "\n".join(
     default=None,
     help="What every file holds.  [default: found out]",
 )
+@click.option("--service", default="", metavar="NAME", help="Whose it is, where a file is silent.")
+@click.option(
+    "--attribute",
+    "attributes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Of the resource, as service.version=1.4.2; may be given again.",
+)
+@click.option("--time", default="", metavar="TIME", help="When it began, as 2026-11-25T10:00:00Z.")
+@click.option("--duration", default=0.0, metavar="SECONDS", help="How long it was recorded.")
+@click.option("--rate", default=0.0, metavar="HERTZ", help="Samples a second of the profiler.")
+@click.option("--unit", type=click.Choice(UNITS), default=None, help="Of values without one.")
+@click.option("--comm", is_flag=True, help="Folded stacks begin with the command's name.")
+@click.option("--tool", default="", metavar="NAME", help="What wrote it: runqlat, tcplife, ….")
 @click.option("--strict", is_flag=True, help="Stop at the first thing that is rejected.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.option("--watch", is_flag=True, help="Go on: take what is dropped into the folders.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON; with --watch a line a file.")
 def command(
     paths: tuple[Path, ...],
     lake: Path,
@@ -61,138 +72,94 @@ def command(
     form: str | None,
     signal: str | None,
     strict: bool,
+    watch: bool,
     as_json: bool,
+    **origin: Any,
 ) -> int:
     """Import files, and the files of folders, hidden ones left out.
 
-    What a file is is told from its content: OTLP requests as JSON or protobuf, a line each, behind
-    their lengths or one alone, plain or in gzip or zstd, of any signal.
+    What a file is is told from its content, plain or in gzip or zstd. What it does not say of
+    itself the options say, or a sidecar: FILE.tailgate.toml, or tailgate-import.toml for a folder
+    (keys service, time, duration_seconds, rate_hertz, unit, comm, tool and [attributes]).
 
     A file is imported once, whatever it is called: by the hash of its bytes as they are. So the
     same content compressed anew is another file, and so is a file that has grown. Ctrl-C or a
     crash leaves whole pieces of 256 MiB; the same command again goes on behind them.
 
-    What is bad in a file is left out and told with its line or byte. A file that is more than half
-    bad, or whose compression is damaged or cut off, is left out whole. Rows whose time is more than
-    400 days behind the import are filed under the day of the import, as at the receiver; their time
-    stays as it is.
-
-    Ends with status 1 if anything was rejected.
+    What is bad in a file is left out and told with its line or byte. A file that is mostly bad, or
+    whose compression is damaged or cut off, is left out whole. Rows whose time is more than 400
+    days behind are filed under the day of the import. Ends with status 1 if anything was rejected.
 
     \b
     Examples:
       tailgate import /var/otel/*.json.zst archive/
+      tailgate import --service checkout --attribute service.version=1.4.2 cpu.pb.gz
+      tailgate import --watch --json /var/profiles
       tailgate import --signal logs --format otlp-message dump.bin
       tailgate import --json exports/ | jq '.files[] | select(.status != "imported")'
     """
     from collectors.finding import find
-    from collectors.importing import Wishes, import_files
+    from collectors.importing import Wishes
     from pipeline.lake import open_lake
     from pipeline.settings import load
 
+    if watch and not all(path.is_dir() for path in paths):
+        raise click.UsageError("--watch: give folders")
     settings = load(config)
     files = find(paths)
-    opened = open_lake(lake, create=True)
+    said = _origin(**origin)
     limits = (settings.landing.decode_bytes, settings.landing.max_attributes)
-    wishes = Wishes(form or "", signal or "", strict, *limits, settings.redact.keys)
+    wishes = Wishes(form or "", signal or "", strict, said, *limits, settings.redact.keys)
+    opened = open_lake(lake, create=True)
+    if watch:
+        return _watch(opened, paths, wishes, as_json)
+    return _import(opened, files, wishes, as_json)
+
+
+def _import(lake: "Lake", files: "Sequence[Found]", wishes: "Wishes", as_json: bool) -> int:
+    """Import what is there now."""
+    from collectors.importing import import_files
+    from pipeline.cli.import_report import progress, write_json, write_text
+
     outcomes = []
     # What was done is told also where a full disk or Ctrl-C ends it.
     try:
-        with _progress(files) as on_bytes:
-            for outcome in import_files(opened, files, wishes, on_bytes):
+        with progress(files) as on_bytes:
+            for outcome in import_files(lake, files, wishes, on_bytes):
                 outcomes.append(outcome)  # noqa: PERF402
     finally:
-        (_write_json if as_json else _write_text)(outcomes)
+        (write_json if as_json else write_text)(outcomes)
     return _SOME_REJECTED if any(outcome.faulty for outcome in outcomes) else 0
 
 
-@contextlib.contextmanager
-def _progress(files: "Sequence[Found]") -> Iterator[Callable[[Path, int], None]]:
-    """Show how many bytes have been read, on a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda path, taken: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+def _watch(lake: "Lake", paths: tuple[Path, ...], wishes: "Wishes", as_json: bool) -> int:
+    """Import what is there and what comes, until somebody ends it."""
+    from collectors.watching import watch_folders
+    from pipeline.cli.import_report import write_line
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    done = dict.fromkeys((file.path for file in files), 0)
-    with Progress(
-        *columns, TimeRemainingColumn(), console=Console(file=sys.stderr), transient=True
-    ) as bar:
-        task = bar.add_task("importing", total=sum(file.size_bytes for file in files))
-
-        def on_bytes(path: Path, taken: int) -> None:
-            bar.update(task, description=path.name, advance=taken - done[path])
-            done[path] = taken
-
-        yield on_bytes
+    # As Ctrl-C: what was begun is finished the next time.
+    signals.signal(signals.SIGTERM, signals.default_int_handler)
+    click.echo(f"watching {', '.join(map(str, paths))}; Ctrl-C ends it", err=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        for outcome in watch_folders(lake, paths, wishes):
+            write_line(outcome, as_json)
+            if wishes.strict and outcome.faulty:
+                return _SOME_REJECTED
+    return 0
 
 
-def _write_json(outcomes: "Sequence[Outcome]") -> None:
-    """Write everything that is known."""
-    document = {
-        "files": [_as_json(outcome) for outcome in outcomes],
-        "rows": sum(sum(outcome.rows.values()) for outcome in outcomes),
-        "rejected": sum(outcome.rejected for outcome in outcomes),
-        "refused": sum(outcome.status == "refused" for outcome in outcomes),
-    }
-    click.echo(json.dumps(document, indent=2))
-
-
-def _as_json(outcome: "Outcome") -> dict[str, Any]:
-    """Give one file's outcome."""
-    return {
-        "file": str(outcome.file),
-        "status": outcome.status,
-        "reason": outcome.reason,
-        "format": outcome.format,
-        "compression": outcome.compression,
-        "sha256": outcome.sha256,
-        "signals": outcome.signals,
-        "messages": outcome.messages,
-        "known_messages": outcome.known,
-        "rows": dict(outcome.rows),
-        "rejected": outcome.rejected,
-        "rejects": [{"place": each.place, "reason": each.reason} for each in outcome.rejects],
-        "warnings": {reason: count for reason, count in outcome.warnings.items() if count},
-    }
-
-
-def _write_text(outcomes: "Sequence[Outcome]") -> None:
-    """Write a line a file, then what was rejected."""
-    from pipeline.report.tables import print_table
-
-    if not outcomes:
-        click.echo("no files")
-        return
-    sys.stdout.flush()
-    print_table(_HEADINGS, [_cells(each) for each in outcomes], _NUMBERS, sys.stdout.buffer)
-    sys.stdout.buffer.flush()
-    for outcome in outcomes:
-        if outcome.reason:
-            click.echo(f"{outcome.file}: {outcome.reason}")
-        for reject in outcome.rejects[:_REJECTS_PRINTED]:
-            click.echo(f"{outcome.file}: {reject.place}: {reject.reason}")
-        if outcome.rejected > _REJECTS_PRINTED:
-            click.echo(f"{outcome.file}: {outcome.rejected - _REJECTS_PRINTED:,} more; see --json")
-        warnings = {reason: count for reason, count in outcome.warnings.items() if count}
-        for reason, count in sorted(warnings.items()):
-            click.echo(f"{outcome.file}: {reason.replace('_', ' ')}: {count:,}")
-
-
-def _cells(outcome: "Outcome") -> list[str]:
-    """Write one file's line."""
-    status = {"known": "already imported"}.get(outcome.status, outcome.status)
-    if outcome.status == "imported" and outcome.known:
-        status = f"imported, {outcome.known:,} messages were already"
-    packed = "" if outcome.compression in ("", "none") else f", {outcome.compression}"
-    return [
-        str(outcome.file),
-        f"{outcome.format}{packed}" if outcome.format else "-",
-        ", ".join(outcome.signals) or "-",
-        f"{outcome.messages:,}",
-        f"{sum(outcome.rows.values()):,}",
-        f"{outcome.rejected:,}",
-        status,
-    ]
+def _origin(attributes: Sequence[str], duration: float, rate: float, **named: Any) -> "Origin":
+    """Give what the options say of every file."""
+    pairs = [text.partition("=") for text in attributes]
+    for key, sign, _ in pairs:
+        if not key or not sign:
+            raise click.UsageError(f"--attribute {key}: write KEY=VALUE")
+    try:
+        return make_origin(
+            attributes={key: value for key, _, value in pairs},
+            duration_seconds=duration,
+            rate_hertz=rate,
+            **(named | {"unit": named["unit"] or ""}),
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None

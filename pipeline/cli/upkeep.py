@@ -31,6 +31,7 @@ from pipeline.schema import (
     TABLES,
     Table,
 )
+from pipeline.schema.ebpf import EBPF_TABLES
 from pipeline.settings import Maintenance
 
 log = logging.getLogger("tailgate.upkeep")
@@ -110,6 +111,7 @@ def drop_old(lake: Lake, settings: Maintenance) -> dict[str, int]:
         (LOGS, settings.logs_days),
         (PROFILES, settings.profiles_days),
         (PROFILE_SAMPLES, settings.profiles_days),
+        *((table, settings.profiles_days) for table in EBPF_TABLES),
         (LATENCY_MINUTES, settings.latency_minutes_days),
         (LATENCY_HOURS, settings.latency_hours_days),
     )

@@ -1,6 +1,7 @@
 """The vocabulary as data: every table of the lake, one file per signal."""
 
 from pipeline.schema.baselines import BASELINES
+from pipeline.schema.ebpf import EBPF_COUNTS, EBPF_EVENTS, EBPF_HISTOGRAMS
 from pipeline.schema.logs import LOGS
 from pipeline.schema.metrics import METRICS
 from pipeline.schema.profiles import (
@@ -21,6 +22,9 @@ TABLES = (
     PROFILE_SAMPLES,
     PROFILE_STACKS,
     PROFILE_FRAMES,
+    EBPF_HISTOGRAMS,
+    EBPF_COUNTS,
+    EBPF_EVENTS,
     LATENCY_MINUTES,
     LATENCY_HOURS,
     BASELINES,
@@ -29,6 +33,9 @@ TABLES = (
 __all__ = [
     "ATTRIBUTES",
     "BASELINES",
+    "EBPF_COUNTS",
+    "EBPF_EVENTS",
+    "EBPF_HISTOGRAMS",
     "LATENCY_HOURS",
     "LATENCY_MINUTES",
     "LOGS",

@@ -82,6 +82,9 @@ def test_what_is_too_old_leaves_each_table_at_its_own_age(lake: Lake, span_rows:
         "logs": 0,
         "profiles": 0,
         "profile_samples": 0,
+        "ebpf_histograms": 0,
+        "ebpf_counts": 0,
+        "ebpf_events": 0,
         "latency_minutes": 1,
         "latency_hours": 0,
     }

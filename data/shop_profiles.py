@@ -1,0 +1,182 @@
+"""Recording the shop's processor use with real profilers: py-spy, perf and bpftrace.
+
+Each profiler runs where it is found and may attach; what is missing is left out and said. They look
+at the checkout processes only, by process id.
+"""
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from shop_fleet import Plan, open_shop
+from shop_load import arrivals, run_load
+from shop_model import VERSIONS
+from shop_record import receiving
+
+PROFILED = "checkout"
+
+# Ends of files whose command line is the profiler's own business: {pid}, {seconds}, {rate}, {file}.
+PY_SPY = "py-spy record --pid {pid} --duration {seconds} --rate {rate} --output {file}"
+COMMANDS: Mapping[str, str] = {
+    "pyspy.raw.txt": f"{PY_SPY} --format raw",
+    "pyspy.speedscope.json": f"{PY_SPY} --format speedscope",
+    "pyspy.chrometrace.json": f"{PY_SPY} --format chrometrace",
+    "perf-script.txt": (
+        "perf record --quiet -e cpu-clock -F {rate} -g -p {pid} -o {file}.data -- sleep {seconds}"
+        " && perf script -i {file}.data > {file} && rm {file}.data"
+    ),
+    "perf-stat.json": "perf stat -j -o {file} -p {pid} -- sleep {seconds}",
+    "perf-stat.csv": "perf stat -x, -I 1000 -o {file} -p {pid} -- sleep {seconds}",
+    "bpftrace.stacks.json": (
+        "bpftrace -f json -o {file} -e 'profile:hz:{rate} /pid == {pid}/"
+        " {{ @[kstack, ustack, comm] = count(); }} interval:s:{seconds} {{ exit(); }}'"
+    ),
+    "bpftrace.reads.json": (
+        "bpftrace -f json -o {file} -e 'tracepoint:syscalls:sys_enter_recvfrom /pid == {pid}/"
+        " {{ @start[tid] = nsecs; }} tracepoint:syscalls:sys_exit_recvfrom /@start[tid]/"
+        " {{ @recv_us = hist((nsecs - @start[tid]) / 1000); delete(@start[tid]); }}"
+        " interval:s:{seconds} {{ clear(@start); exit(); }}'"
+    ),
+}
+RATE_HERTZ = 100
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One run of one profiler.
+
+    Attributes:
+        name: of the file, without .gz.
+        place: the instance that was profiled.
+        command: what was run, with its placeholders.
+        content: what it wrote.
+        began: when.
+    """
+
+    name: str
+    place: str
+    command: str
+    content: bytes
+    began: datetime
+
+
+def record_profiles(out: Path, plan: Plan, rate_per_s: float, seconds: int, rounds: int) -> str:
+    """Open the shop, profile both versions' checkout, and write what the profilers wrote.
+
+    Args:
+        out: folder of a folder a version; what is there is replaced when the run has ended well.
+        plan: the shop; its `compute` makes checkout burn time.
+        rate_per_s: customers a second.
+        seconds: how long a profiler looks.
+        rounds: how often py-spy looks; the other profilers look once.
+
+    Returns:
+        What was recorded and what was left out, for people.
+    """
+    present, missing = _present()
+    looks = [("pyspy.raw.txt", number) for number in range(rounds) if "pyspy.raw.txt" in present]
+    looks += [(name, 0) for name in present if name != "pyspy.raw.txt"]
+    recordings: list[Recording] = []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-profiles-")))
+        endpoint = stack.enter_context(receiving(lambda message: None))
+        plan = replace(plan, endpoint=endpoint, pids_file=folder / "pids.json")
+        gateways = stack.enter_context(open_shop(plan))
+        pids: dict[str, int] = json.loads((folder / "pids.json").read_text())
+        places = [name for name in pids if name.startswith(f"{PROFILED}-")]
+        length = (seconds + 2) * len(looks) + 5
+        load = threading.Thread(
+            target=run_load, args=(arrivals(plan.seed, rate_per_s, float(length)), gateways)
+        )
+        load.start()
+        time.sleep(2)
+        for name, number in looks:
+            recordings += _look(name, number, places, pids, seconds, folder)
+        load.join()
+    _write(out, recordings, seconds)
+    left_out = f"; left out: {', '.join(missing)}" if missing else ""
+    return f"{len(recordings)} recordings in {out}{left_out}"
+
+
+def _present() -> tuple[list[str], list[str]]:
+    """Give the recordings whose profiler is there, and those whose is not."""
+    found: dict[bool, list[str]] = {True: [], False: []}
+    for name, command in COMMANDS.items():
+        found[_path(command.split()[0]) is not None].append(name)
+    return found[True], found[False]
+
+
+def _path(program: str) -> str | None:
+    """Find a program beside the interpreter or on the path."""
+    beside = Path(sys.executable).with_name(program)
+    return str(beside) if beside.exists() else shutil.which(program)
+
+
+def _look(
+    name: str,
+    number: int,
+    places: Sequence[str],
+    pids: Mapping[str, int],
+    seconds: int,
+    folder: Path,
+) -> Iterator[Recording]:
+    """Run one profiler on every place at once, and give what each wrote."""
+    running = []
+    for place in places:
+        stem, _, end = name.partition(".")
+        file = folder / f"{place}.{stem}.{number}.{end}"
+        values = {"pid": pids[place], "seconds": seconds, "rate": RATE_HERTZ, "file": file}
+        program, _, rest = COMMANDS[name].partition(" ")
+        command = f"{_path(program)} {rest.format(**values)}"
+        began = datetime.now(UTC)
+        process = subprocess.Popen(
+            command, shell=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        running.append((place, file, began, process))
+    for place, file, began, process in running:
+        if process.wait(60 + 10 * seconds) == 0 and file.exists() and file.stat().st_size:
+            label = file.name.removeprefix(f"{place}.")
+            yield Recording(label, place, COMMANDS[name], _plain(file.read_bytes()), began)
+
+
+def _plain(content: bytes) -> bytes:
+    """Take this machine's own paths out of a recording."""
+    for path, name in (
+        (str(Path(__file__).resolve().parent), "/srv/shop"),
+        (sys.prefix, "/srv/python"),
+        (sys.base_prefix, "/usr/python"),
+    ):
+        content = content.replace(path.encode(), name.encode())
+    return content
+
+
+def _write(out: Path, recordings: Sequence[Recording], seconds: int) -> None:
+    """Write recordings, a sidecar beside each, and a sidecar a version."""
+    for version in VERSIONS:
+        own = [one for one in recordings if one.place.startswith(f"{PROFILED}-{version}-")]
+        folder = out / version
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        (folder / "tailgate-import.toml").write_text(
+            f'service = "{PROFILED}"\n\n[attributes]\n"service.version" = "{version}"\n'
+        )
+        for one in own:
+            file = folder / f"{one.place.rpartition('-')[2]}.{one.name}.gz"
+            file.write_bytes(gzip.compress(one.content, mtime=0))
+            (folder / f"{file.name}.tailgate.toml").write_text(
+                f"# {one.command}\n"
+                f"time = {one.began:%Y-%m-%dT%H:%M:%S.%fZ}\n"
+                f"duration_seconds = {seconds}\nrate_hertz = {RATE_HERTZ}\n\n"
+                f'[attributes]\n"service.instance.id" = "{one.place}"\n'
+            )
