@@ -72,6 +72,9 @@ def parser() -> argparse.ArgumentParser:
     profile.add_argument(
         "--rounds", type=int, default=6, help="how often py-spy looks; default: %(default)s"
     )
+    profile.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="only this file, pyspy.raw.txt"
+    )
     profile.set_defaults(act=_profile, seconds=5.0, rate=16.0)
     for command in (run, record, profile):
         command.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -153,7 +156,8 @@ def _profile(arguments: argparse.Namespace) -> str:
 
     plan = _plan(arguments, endpoint="")
     seconds = max(1, round(arguments.seconds))
-    return record_profiles(arguments.out, plan, arguments.rate, seconds, arguments.rounds)
+    rounds, only = arguments.rounds, arguments.only
+    return record_profiles(arguments.out, plan, arguments.rate, seconds, rounds, only)
 
 
 def _serve(arguments: argparse.Namespace) -> None:

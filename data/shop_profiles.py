@@ -70,7 +70,9 @@ class Recording:
     began: datetime
 
 
-def record_profiles(out: Path, plan: Plan, rate_per_s: float, seconds: int, rounds: int) -> str:
+def record_profiles(
+    out: Path, plan: Plan, rate_per_s: float, seconds: int, rounds: int, only: Sequence[str] = ()
+) -> str:
     """Open the shop, profile both versions' checkout, and write what the profilers wrote.
 
     Args:
@@ -79,11 +81,12 @@ def record_profiles(out: Path, plan: Plan, rate_per_s: float, seconds: int, roun
         rate_per_s: customers a second.
         seconds: how long a profiler looks.
         rounds: how often py-spy looks; the other profilers look once.
+        only: names of COMMANDS; none for all.
 
     Returns:
         What was recorded and what was left out, for people.
     """
-    present, missing = _present()
+    present, missing = _present(only or tuple(COMMANDS))
     looks = [("pyspy.raw.txt", number) for number in range(rounds) if "pyspy.raw.txt" in present]
     looks += [(name, 0) for name in present if name != "pyspy.raw.txt"]
     recordings: list[Recording] = []
@@ -108,11 +111,11 @@ def record_profiles(out: Path, plan: Plan, rate_per_s: float, seconds: int, roun
     return f"{len(recordings)} recordings in {out}{left_out}"
 
 
-def _present() -> tuple[list[str], list[str]]:
+def _present(names: Sequence[str]) -> tuple[list[str], list[str]]:
     """Give the recordings whose profiler is there, and those whose is not."""
     found: dict[bool, list[str]] = {True: [], False: []}
-    for name, command in COMMANDS.items():
-        found[_path(command.split()[0]) is not None].append(name)
+    for name in names:
+        found[_path(COMMANDS[name].split()[0]) is not None].append(name)
     return found[True], found[False]
 
 

@@ -12,7 +12,8 @@ from collectors.expand import Content
 from collectors.text_blocks import text_blocks
 from pipeline.errors import BadFile
 
-LINES = st.lists(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r\n")))
+CHARACTERS = st.characters(codec="utf-8", exclude_characters="\r\n")
+LINES = st.lists(st.text(CHARACTERS))
 
 
 def read(path: Path, block_bytes: int = 1 << 20) -> tuple[list[str], list[int], Counter[str]]:

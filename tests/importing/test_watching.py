@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from collectors.importing import Outcome, Wishes
 from collectors.watching import SETTLED_SECONDS, watch_folders
 from pipeline.errors import LakeUnavailable
 from pipeline.lake import Lake
+from pipeline.lake import commit as commit_for_real
 from tests.importing import otlp_files as files
 from tests.otlp.receivers import environment, wait_until
 
@@ -27,7 +29,7 @@ class _Ended(Exception):
 
 
 def watched(
-    lake: Lake, folder: Path, steps: dict[int, Callable[[], object]], looks: int = 12
+    lake: Lake, folder: Path, steps: Mapping[int, Callable[[], object]], looks: int = 12
 ) -> list[Outcome]:
     """Watch a folder for some looks, a second apart; before some of them something happens."""
     now = itertools.count()
@@ -111,7 +113,7 @@ def test_a_full_disk_only_puts_a_file_off(
     lake: Lake, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "a.otlp").write_bytes(whole())
-    real, calls = import_pieces.commit, itertools.count()
+    real, calls = commit_for_real, itertools.count()
 
     def commit(*given: object) -> int | None:
         if next(calls) == 0:
@@ -121,6 +123,11 @@ def test_a_full_disk_only_puts_a_file_off(
     monkeypatch.setattr(import_pieces, "commit", commit)
     (outcome,) = watched(lake, folder, {})
     assert (outcome.status, outcome.rows["spans"]) == ("imported", 2)
+
+
+def has_a_line(file: Path) -> bool:
+    """Tell whether a file's last line is whole."""
+    return file.read_bytes().endswith(b"\n")
 
 
 @pytest.mark.slow
@@ -133,7 +140,7 @@ def test_the_command_survives_restarts_and_ends_when_asked(tmp_path: Path, folde
         with told.open("wb") as out:
             process = subprocess.Popen(command, stdout=out, env=environment())
             try:
-                wait_until(lambda told=told: told.read_bytes().endswith(b"\n"), "the outcome")
+                wait_until(partial(has_a_line, told), "the outcome")
                 os.kill(process.pid, signal.SIGTERM)
                 assert process.wait(30) == 0
             finally:
