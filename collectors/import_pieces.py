@@ -94,13 +94,18 @@ class Pieces:
             LakeUnavailable, CommitConflict: some tables may have the piece then; importing the
                 file again adds it to the others.
         """
-        self._may_commit()
-        # Finished and synced here, all of them before the first is committed.
-        self._open.close()
-        for name, writer in self._writers.items():
-            if self._commit(_TABLE_OF_NAME[name], writer):
-                self.rows[name] += self._written[name]
-        self._writers = {}
+        try:
+            self._may_commit()
+            # Finished and synced here, all of them before the first is committed.
+            self._open.close()
+            for name in list(self._writers):
+                if self._commit(_TABLE_OF_NAME[name], self._writers[name]):
+                    self.rows[name] += self._written[name]
+                del self._writers[name]
+        except BaseException:
+            # Ctrl-C too: what is in no commit would stay until vacuum.
+            self._abandon()
+            raise
         self._messages = 0
         self._warnings = Counter()
         self._written = Counter()
@@ -114,17 +119,19 @@ class Pieces:
             "tailgate.warnings": json.dumps(told),
         }
         application = Application(self._id, self._piece)
-        try:
-            version = commit(self._lake, table, writer.actions, application, metadata)
-        except TailgateError:
-            with contextlib.suppress(TailgateError, OSError):
-                # A commit that failed late, in its sync, is in the log all the same.
-                if application_sequence(self._lake, table, self._id) < self._piece:
-                    writer.abandon()
-            raise
+        version = commit(self._lake, table, writer.actions, application, metadata)
         if version is None:
             writer.abandon()
         return version is not None
+
+    def _abandon(self) -> None:
+        """Take away the finished files that are in no commit."""
+        for name, writer in self._writers.items():
+            with contextlib.suppress(TailgateError, OSError):
+                # A commit that failed late, in its sync, is in the log all the same.
+                table = _TABLE_OF_NAME[name]
+                if application_sequence(self._lake, table, self._id) < self._piece:
+                    writer.abandon()
 
     def _landed(self, name: str) -> int:
         """Give the last piece that a table has, as of the first time it is asked."""
