@@ -7,9 +7,10 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 FUZZ_SECONDS ?= 600
 SOAK_SECONDS ?= 600
+SIMULATE_RUNS ?= 2000
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test check bench fuzz soak sample format lint types lock compat clean
+.PHONY: help setup demo test check bench fuzz soak simulate sample format lint types lock compat clean
 
 help:  ## list what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -51,6 +52,9 @@ fuzz: setup  ## send spoilt requests for FUZZ_SECONDS; keep what breaks in tests
 
 soak: setup  ## load for SOAK_SECONDS, with kills and a full disk: nothing lost, nothing doubled
 	$(BIN)/python -m tests.soak.run --seconds $(SOAK_SECONDS)
+
+simulate: setup  ## how often the judge is wrong and what it finds, over many simulated releases
+	$(BIN)/python -m tests.simulate.run --runs $(SIMULATE_RUNS)
 
 sample: setup  ## record data/sample/ anew from data/shop.py
 	$(BIN)/python data/shop.py record --out data/sample/otlp --seconds 720 --rate 11.4 \

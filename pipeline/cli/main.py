@@ -18,6 +18,7 @@ _COMMANDS = {
     "status": ("status", "Show what the receivers do: requests, backlog, lag."),
     "token": ("token", "Make a bearer token and its entry for the tokens file."),
     "run": ("run", "Run a job: baseline."),
+    "judge": ("judge", "Judge a canary against a baseline: what got worse, and how sure that is."),
     "sql": ("sql", "Ask the lake one SQL question."),
     "tables": ("tables", "Show what the lake holds: rows, bytes, files, time, freshness."),
     "compact": ("compact", "Merge small files, drop what is too old, free the disk."),
@@ -63,6 +64,7 @@ def cli() -> None:
     Examples:
       tailgate serve --lake ./lake
       tailgate run baseline --since 2h
+      tailgate judge --baseline service.version=1.4.1 --canary service.version=1.4.2
       tailgate sql "SELECT count(*) FROM spans"
       tailgate demo
     """

@@ -2,7 +2,8 @@
 
 from pipeline.jobs.baseline import BASELINE
 from pipeline.jobs.job import Job
+from pipeline.jobs.judge import JUDGE
 
-JOBS: tuple[Job, ...] = (BASELINE,)
+JOBS: tuple[Job, ...] = (BASELINE, JUDGE)
 
 __all__ = ["JOBS", "Job"]

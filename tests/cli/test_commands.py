@@ -25,6 +25,7 @@ COMMANDS = (
     "status",
     "token",
     "run",
+    "judge",
     "sql",
     "tables",
     "compact",

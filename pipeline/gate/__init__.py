@@ -1,0 +1,1 @@
+"""Verdicts: what is asked of a comparison, what it answers, and the exit status that follows."""

@@ -1,0 +1,101 @@
+"""How much larger a share of requests is on one side: errors, mostly.
+
+Where either side expects few of them an exact test of counts stands in for the normal one, with
+both counts made smaller by what instances and minutes add to chance.
+
+Source: Newcombe (1998), Statistics in Medicine 17(8), method 10, for the interval of a difference;
+Przyborowski and Wilenski (1940), Biometrika 31, for the conditional test.
+"""
+
+import math
+from dataclasses import dataclass
+
+from scipy.stats import binom
+from scipy.stats import t as student
+
+from pipeline.stats.cells import Floats, Side
+from pipeline.stats.proportions import wilson_interval
+from pipeline.stats.shift import ratio_variance
+
+# A side that expects fewer has too few for a normal distribution.
+_EXPECTED_LEAST = 10.0
+
+
+@dataclass(frozen=True)
+class ShareShift:
+    """What is found of a share.
+
+    Attributes:
+        shares: of baseline and canary.
+        error: standard error of their difference.
+        df: its degrees of freedom.
+        inflation: how many times more the difference varies than that of independent requests.
+        effective: requests of both sides, as if unweighted, divided by ``inflation``.
+        exact: whether few were expected, and so counts decide.
+    """
+
+    shares: tuple[float, float]
+    error: float
+    df: float
+    inflation: float
+    effective: tuple[float, float]
+    exact: bool
+
+    @property
+    def difference(self) -> float:
+        """Give canary less baseline."""
+        return self.shares[1] - self.shares[0]
+
+    def p_value(self) -> float:
+        """Give the one-sided p-value of a canary whose share is no larger."""
+        if not self.exact:
+            if self.error == 0.0:
+                return 0.0 if self.difference > 0 else 1.0
+            return float(student.sf(self.difference / self.error, self.df))
+        baseline, canary = (share * n for share, n in zip(self.shares, self.effective, strict=True))
+        both = round(baseline + canary)
+        seen = math.floor(canary + 1e-9)
+        return float(binom.sf(seen - 1, both, self.effective[1] / sum(self.effective)))
+
+    def bounds(self, alpha: float) -> tuple[float, float]:
+        """Give the bounds of the difference at one-sided level alpha each."""
+        confidence = 1 - 2 * alpha
+        (low_b, high_b), (low_c, high_c) = (
+            wilson(share, n, confidence)
+            for share, n in zip(self.shares, self.effective, strict=True)
+        )
+        baseline, canary = self.shares
+        low = self.difference - math.hypot(canary - low_c, high_b - baseline)
+        high = self.difference + math.hypot(high_c - canary, baseline - low_b)
+        return low, high
+
+
+def wilson(share: float, n: float, confidence: float) -> tuple[float, float]:
+    """Give Wilson's interval of one share, of which n requests tell."""
+    low, high = wilson_interval([share], [n], confidence)
+    return float(low[0]), float(high[0])
+
+
+def share_shift(baseline: Side, canary: Side, above: list[Floats]) -> ShareShift:
+    """Compare a share of requests.
+
+    Args:
+        baseline, canary: all requests of the sides, each with some.
+        above: of each the requests that count, by cell, instances x minutes.
+    """
+    sides = (baseline, canary)
+    shares = [float(each.sum()) / side.total for each, side in zip(above, sides, strict=True)]
+    variance, df = ratio_variance(sides, above)
+    pooled = sum(float(each.sum()) for each in above) / sum(side.total for side in sides)
+    least = pooled * (1 - pooled) * sum(1 / side.effective for side in sides)
+    inflation = max(1.0, variance / least) if least > 0 else 1.0
+    expected = min(side.effective * pooled for side in sides)
+    effective = [side.effective / inflation for side in sides]
+    return ShareShift(
+        (shares[0], shares[1]),
+        math.sqrt(variance),
+        df,
+        inflation,
+        (effective[0], effective[1]),
+        expected < _EXPECTED_LEAST,
+    )

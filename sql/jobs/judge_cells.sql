@@ -1,0 +1,50 @@
+-- One row a side, service, operation, instance, minute and bucket: requests, and errors among them.
+WITH sides AS (
+  SELECT
+    CASE
+      WHEN (NOT $baseline_has_service_name OR service_name = $baseline_service_name)
+        AND (NOT $baseline_has_service_version OR service_version = $baseline_service_version)
+        AND (
+          NOT $baseline_has_service_instance_id
+          OR service_instance_id = $baseline_service_instance_id
+        )
+        AND (
+          NOT $baseline_has_deployment_environment
+          OR deployment_environment = $baseline_deployment_environment
+        )
+        AND (NOT $baseline_has_operation OR operation = $baseline_operation)
+        THEN 0
+      WHEN (NOT $canary_has_service_name OR service_name = $canary_service_name)
+        AND (NOT $canary_has_service_version OR service_version = $canary_service_version)
+        AND (
+          NOT $canary_has_service_instance_id
+          OR service_instance_id = $canary_service_instance_id
+        )
+        AND (
+          NOT $canary_has_deployment_environment
+          OR deployment_environment = $canary_deployment_environment
+        )
+        AND (NOT $canary_has_operation OR operation = $canary_operation)
+        THEN 1
+    END AS side,
+    *
+  FROM latency_minutes
+  WHERE minute >= $first_minute
+    AND minute < $end_minute
+    AND LIST_CONTAINS($kinds, kind)
+)
+SELECT
+  CASE WHEN $by_service THEN service_name ELSE '' END AS service_name,
+  COALESCE(operation, '') AS operation,
+  side,
+  CONCAT_WS('/', service_name, COALESCE(service_instance_id, '')) AS instance,
+  minute,
+  bucket,
+  SUM(requests) AS requests,
+  SUM(requests_squared) AS requests_squared,
+  SUM(CASE WHEN outcome IN ('http_5xx', 'error') THEN requests ELSE 0 END) AS errors,
+  SUM(CASE WHEN outcome = 'http_5xx' THEN requests ELSE 0 END) AS errors_5xx
+FROM sides
+WHERE side IS NOT NULL
+GROUP BY ALL
+ORDER BY ALL
