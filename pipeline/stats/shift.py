@@ -42,17 +42,21 @@ class Estimate:
         log_effect: logarithm of canary over baseline.
         error: its standard error.
         df: degrees of freedom.
+        statistic: what tells whether there is any effect, where that is not effect over error.
     """
 
     method: str
     log_effect: float
     error: float
     df: float
+    statistic: float | None = None
 
     def p_value(self, margin: float = 0.0) -> float:
         """Give the one-sided p-value against a shift of at most ``margin``, in logarithms."""
         if self.error == 0.0:
             return 0.0 if self.log_effect > margin else 1.0
+        if margin == 0.0 and self.statistic is not None:
+            return float(student.sf(self.statistic, self.df))
         return float(student.sf((self.log_effect - margin) / self.error, self.df))
 
     def bounds(self, alpha: float) -> tuple[float, float]:
@@ -136,7 +140,13 @@ class Pair:
         above = [side.above(log_star) for side in self.sides]
         variance, df = ratio_variance(self.sides, above)
         density = _density(self.whole, [side.effective for side in self.sides], p)
-        return Estimate("exceedance", log_effect, math.sqrt(variance) / density, df)
+        deviation = math.sqrt(variance)
+        # Shares above the pooled quantile themselves: in a tail they tell more than its distance.
+        shares = [
+            float(each.sum()) / side.total for each, side in zip(above, self.sides, strict=True)
+        ]
+        statistic = (shares[1] - shares[0]) / deviation if deviation > 0 else None
+        return Estimate("exceedance", log_effect, deviation / density, df, statistic)
 
     def _paired_blocks(self, p: float) -> Estimate | None:
         """Method B: the trimmed mean of log ratios of quantiles, block by block."""
