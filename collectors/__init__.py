@@ -1,6 +1,19 @@
 """Everything that brings telemetry in; COLLECTORS is every file format, in the order tried."""
 
+from collectors.chrome_trace import CHROME_TRACE
 from collectors.collector import Collector
+from collectors.folded import FOLDED
 from collectors.otlp_file import OTLP_FILES
+from collectors.perf_script import PERF_SCRIPT
+from collectors.perf_stat import PERF_STAT
+from collectors.speedscope import SPEEDSCOPE
 
-COLLECTORS: tuple[Collector, ...] = OTLP_FILES
+# The stricter come first: folded stacks are any text whose lines end in a number.
+COLLECTORS: tuple[Collector, ...] = (
+    SPEEDSCOPE,
+    CHROME_TRACE,
+    *OTLP_FILES,
+    PERF_SCRIPT,
+    PERF_STAT,
+    FOLDED,
+)

@@ -69,6 +69,12 @@ def complete(
 
 def _repeated(value: pa.Scalar, count: int) -> pa.Array:
     """Give one value so many times."""
+    if value.type == ATTRIBUTES and value.is_valid and not value.as_py():
+        # As pa.repeat would, in a hundredth of the time.
+        offsets = pa.array(np.zeros(count + 1, dtype=np.int32))
+        return pa.MapArray.from_arrays(
+            offsets, pa.array([], pa.string()), pa.array([], pa.string())
+        )
     return pa.repeat(value, count) if value.is_valid else pa.nulls(count, value.type)
 
 

@@ -75,11 +75,12 @@ def text_blocks(
     line = 1
     for offset, raw in _pieces(content, block_bytes):
         data = raw
-        try:
-            data.decode("utf-8")
-        except UnicodeDecodeError:
-            warnings["invalid_utf8"] += 1
-            data = data.decode("utf-8", "replace").encode("utf-8")
+        if not data.isascii():
+            try:
+                data.decode("utf-8")
+            except UnicodeDecodeError:
+                warnings["invalid_utf8"] += 1
+                data = data.decode("utf-8", "replace").encode("utf-8")
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n")
         yield Block(offset, line, data)
@@ -88,8 +89,8 @@ def text_blocks(
 
 def _pieces(content: Content, block_bytes: int) -> Iterator[tuple[int, bytes]]:
     """Cut the content at line ends, in UTF-8 if it told another encoding."""
-    rest = bytearray()
-    start = offset = 0
+    parts: list[bytes] = []
+    size = start = offset = 0
     decoder: codecs.IncrementalDecoder | None = None
     for number, chunk in enumerate(content.chunks()):
         offset += len(chunk)
@@ -98,19 +99,22 @@ def _pieces(content: Content, block_bytes: int) -> Iterator[tuple[int, bytes]]:
             chunk = chunk[len(bom) :]
             if encoding != "utf-8":
                 decoder = codecs.getincrementaldecoder(encoding)("replace")
-        rest += decoder.decode(chunk).encode("utf-8", "replace") if decoder else chunk
-        if len(rest) < block_bytes:
+        data = decoder.decode(chunk).encode("utf-8", "replace") if decoder else chunk
+        parts.append(data)
+        size += len(data)
+        if size < block_bytes:
             continue
-        cut = rest.rfind(b"\n") + 1
+        cut = data.rfind(b"\n") + 1
         if cut:
-            yield start, bytes(rest[:cut])
-            del rest[:cut]
-            start = offset
-        elif len(rest) > MOST_LINE_BYTES:
+            yield start, b"".join([*parts[:-1], data[:cut]])
+            parts, start = [data[cut:]], offset
+            size = len(parts[0])
+        elif size > MOST_LINE_BYTES + block_bytes:
             raise BadFile(
                 f"{content.path}: a line of more than {MOST_LINE_BYTES} bytes; it is no text file"
             )
     if decoder:
-        rest += decoder.decode(b"", final=True).encode("utf-8", "replace")
+        parts.append(decoder.decode(b"", final=True).encode("utf-8", "replace"))
+    rest = b"".join(parts)
     if rest:
-        yield start, bytes(rest) + (b"" if rest.endswith(b"\n") else b"\n")
+        yield start, rest if rest.endswith(b"\n") else rest + b"\n"

@@ -169,6 +169,8 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
             raise BadSetting(f"tailgate.toml: {section.name} is a section: write [{section.name}]")
         given = given | _from_environment(section.name, kind, environ)
         sections[section.name] = _section(section.name, kind, given)
+    # Budgets stand in the same file; 'tailgate check' reads them.
+    document.pop("budget", None)
     if document:
         known = ", ".join(f"[{section.name}]" for section in dataclasses.fields(Settings))
         raise BadSetting(f"tailgate.toml: unknown section {min(document)}; known: {known}")

@@ -90,6 +90,7 @@ def command(
     from pipeline.jobs.windows import parse_window
     from pipeline.lake import open_lake
     from pipeline.report.judgement import WRITERS
+    from pipeline.report.judgement_rows import told_of_judgement
 
     both = tuple(pair for text in where for pair in parse_selector(text))
     sides = [tuple(dict([*both, *parse_selector(text)]).items()) for text in (baseline, canary)]
@@ -99,5 +100,5 @@ def command(
     margins = Tolerance(alpha, tolerance / 100, tolerance_ms, tolerance_errors / 100)
     judgement = judge(judged, margins)
     with output.open("wb") if output else contextlib.nullcontext(sys.stdout.buffer) as out:
-        WRITERS[form](judgement, out)
+        WRITERS[form](told_of_judgement(judgement), out)
     return EXIT_STATUS[judgement.verdict]

@@ -55,7 +55,8 @@ class Check:
         service_name, operation: of what; operation empty for all of the service.
         metric: p50, p95, p99, error_ratio, ….
         unit: of the values: ms, ratio.
-        scale: of effects: ratio (canary over baseline, less one) or difference.
+        scale: of effects: ratio (canary over baseline, less one), difference, or limit, where the
+            value itself stands for the effect and its limit for the baseline.
         critical: whether it counts for the whole.
         measure: None where there is nothing to measure.
         reason: why there is none, or why the verdict is not what the numbers alone say.
@@ -63,6 +64,7 @@ class Check:
         verdict: see VERDICTS; empty until ``settle``.
         p_adjusted: Holm's; NaN where there is none.
         advice: what would settle it.
+        name: of the budget, where it is one.
     """
 
     service_name: str
@@ -77,6 +79,7 @@ class Check:
     verdict: str = ""
     p_adjusted: float = math.nan
     advice: str = ""
+    name: str = ""
 
 
 def settle(checks: Sequence[Check], alpha: float) -> tuple[Check, ...]:

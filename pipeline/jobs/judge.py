@@ -18,6 +18,9 @@ from pipeline.stats.cells import Floats, Ints, Side
 from pipeline.stats.share_shift import ShareShift, share_shift
 from pipeline.stats.shift import Pair, Shift
 
+# Rows of one operation, by column.
+Part = dict[str, NDArray[np.generic]]
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -97,16 +100,8 @@ def run(lake: Lake, request: JudgeRequest) -> Judged:
         LakeError: a file cannot be read.
         CommitConflict, LakeUnavailable: the rollups cannot be brought up to date.
     """
-    version = update(lake).minutes_version
-    snapshot = take_snapshot(lake, LATENCY_MINUTES, version)
-    since, until = request.since_unix_nano, request.until_unix_nano
-    window = {
-        "first_minute": 0 if since is None else since // MINUTE_NANO,
-        "end_minute": 1 << 40 if until is None else -(-until // MINUTE_NANO),
-    }
-    with asking() as connection:
-        define_table(connection, LATENCY_MINUTES, [file.path for file in snapshot.files])
-        rows = ask(connection, "judge_cells", request.values() | window)
+    window = (request.since_unix_nano, request.until_unix_nano)
+    rows, version = cells(lake, request.values(), *window)
     side, minute = rows["side"].to_numpy(), rows["minute"].to_numpy()
     spans = [
         (int(minute[side == each].min()), int(minute[side == each].max()) + 1)
@@ -115,8 +110,28 @@ def run(lake: Lake, request: JudgeRequest) -> Judged:
     ]
     first, end, shared = _common(spans)
     kept = rows.filter(pa.array((minute >= first) & (minute < end)))
-    found = tuple(_comparisons(kept, request, first, end))
+    found = tuple(_compare(part, request, first, end) for part in by_operation(kept))
     return Judged(request, found, first, end, shared, version)
+
+
+def cells(
+    lake: Lake, values: dict[str, object], since_unix_nano: int | None, until_unix_nano: int | None
+) -> tuple[pa.Table, int]:
+    """Read the cells of one side or two, ordered, and the version of latency_minutes they are of.
+
+    Raises:
+        LakeError, CommitConflict, LakeUnavailable: as for ``run``.
+    """
+    version = update(lake).minutes_version
+    snapshot = take_snapshot(lake, LATENCY_MINUTES, version)
+    since, until = since_unix_nano, until_unix_nano
+    window: dict[str, object] = {
+        "first_minute": 0 if since is None else since // MINUTE_NANO,
+        "end_minute": 1 << 40 if until is None else -(-until // MINUTE_NANO),
+    }
+    with asking() as connection:
+        define_table(connection, LATENCY_MINUTES, [file.path for file in snapshot.files])
+        return ask(connection, "judge_cells", values | window), version
 
 
 def _common(spans: list[tuple[int, int]]) -> tuple[int, int, float]:
@@ -131,10 +146,8 @@ def _common(spans: list[tuple[int, int]]) -> tuple[int, int, float]:
     return first, end, (end - first) / union
 
 
-def _comparisons(
-    rows: pa.Table, request: JudgeRequest, first: int, end: int
-) -> Iterator[Comparison]:
-    """Compare each operation of rows that are ordered by service and operation."""
+def by_operation(rows: pa.Table) -> Iterator[Part]:
+    """Cut rows that are ordered by service and operation; columns by name."""
     if not rows.num_rows:
         return
     columns = {name: rows[name].to_numpy(zero_copy_only=False) for name in rows.column_names}
@@ -144,22 +157,19 @@ def _comparisons(
     codes += names.indices.to_numpy()
     starts = np.flatnonzero(np.diff(codes, prepend=codes[0] - 1))
     for start, stop in zip(starts, [*starts[1:], len(codes)], strict=True):
-        part = {name: column[start:stop] for name, column in columns.items()}
-        yield _compare(part, request, first, end)
+        yield {name: column[start:stop] for name, column in columns.items()}
 
 
-def _compare(
-    part: dict[str, NDArray[np.generic]], request: JudgeRequest, first: int, end: int
-) -> Comparison:
+def _compare(part: Part, request: JudgeRequest, first: int, end: int) -> Comparison:
     """Compare one operation."""
     side = part["side"]
     halves = [{name: column[side == each] for name, column in part.items()} for each in (0, 1)]
-    baseline, canary = (_counts(half) for half in halves)
+    baseline, canary = (counts_of(half) for half in halves)
     named = (str(part["service_name"][0]), str(part["operation"][0]))
     if not baseline.requests or not canary.requests:
         return Comparison(*named, baseline, canary, end - first, {}, None, None)
-    every = [_side(half, first, end, timed=False) for half in halves]
-    timed = [_side(half, first, end, timed=True) for half in halves]
+    every = [side_of(half, first, end, timed=False) for half in halves]
+    timed = [side_of(half, first, end, timed=True) for half in halves]
     errors, errors_5xx = (
         share_shift(
             every[0],
@@ -175,7 +185,7 @@ def _compare(
     return Comparison(*named, baseline, canary, end - first, shifts, errors, errors_5xx)
 
 
-def _counts(half: dict[str, NDArray[np.generic]]) -> Counts:
+def counts_of(half: Part) -> Counts:
     """Count one side of an operation."""
     if not len(half["minute"]):
         return Counts()
@@ -192,7 +202,7 @@ def _counts(half: dict[str, NDArray[np.generic]]) -> Counts:
     )
 
 
-def _side(half: dict[str, NDArray[np.generic]], first: int, end: int, timed: bool) -> Side:
+def side_of(half: Part, first: int, end: int, timed: bool) -> Side:
     """Give one side as the statistics take it; ``timed`` leaves out what has no duration."""
     bucket = _floats(half["bucket"])
     kept = np.isfinite(bucket) if timed else np.ones(len(bucket), dtype=bool)

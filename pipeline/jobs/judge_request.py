@@ -86,13 +86,25 @@ class JudgeRequest:
 
     def values(self) -> dict[str, object]:
         """Give what the statement's names stand for."""
-        values: dict[str, object] = {
-            "kinds": list(KINDS[self.kind]),
-            "by_service": not self.compares_services,
-        }
-        for side, pairs in (("baseline", dict(self.baseline)), ("canary", dict(self.canary))):
-            for column in DIMENSIONS:
-                if column not in _NOT_FOR_SIDES:
-                    values[f"{side}_has_{column}"] = column in pairs
-                    values[f"{side}_{column}"] = pairs.get(column, "")
-        return values
+        by_service = not self.compares_services
+        return cell_values(self.kind, self.baseline, self.canary) | {"by_service": by_service}
+
+
+def cell_values(kind: str, baseline: Pairs, canary: Pairs | None = None) -> dict[str, object]:
+    """Give what the names of the statement ``judge_cells`` stand for.
+
+    Args:
+        kind: which spans count.
+        baseline, canary: the sides; None for one side alone.
+    """
+    values: dict[str, object] = {
+        "kinds": list(KINDS[kind]),
+        "by_service": True,
+        "two_sides": canary is not None,
+    }
+    for side, pairs in (("baseline", dict(baseline)), ("canary", dict(canary or ()))):
+        for column in DIMENSIONS:
+            if column not in _NOT_FOR_SIDES:
+                values[f"{side}_has_{column}"] = column in pairs
+                values[f"{side}_{column}"] = pairs.get(column, "")
+    return values

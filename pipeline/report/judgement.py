@@ -1,4 +1,4 @@
-"""A judgement written: for people, programs, CI servers and pull requests."""
+"""Judgements and budgets written: for people, programs, CI servers and pull requests."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -6,12 +6,11 @@ from types import MappingProxyType
 from typing import BinaryIO
 from xml.etree import ElementTree
 
-from pipeline.gate.judgement import Judgement
 from pipeline.gate.verdict import FAIL, INCONCLUSIVE, NO_DATA, Check
 from pipeline.report.judgement_rows import (
+    Told,
     document,
     effect_text,
-    side_text,
     values_text,
     why_text,
 )
@@ -23,41 +22,43 @@ _HEADINGS = ("verdict", "service", "operation", "metric", "baseline → canary",
 _ORDER = (FAIL, "warn", INCONCLUSIVE, NO_DATA, "pass")
 
 
-def write_text(judgement: Judgement, out: BinaryIO) -> None:
+def write_text(told: Told, out: BinaryIO) -> None:
     """Write a table, what decides first, then the verdict on a line of its own."""
-    rows = [_cells(check) for check in ordered(judgement)]
-    print_table(_HEADINGS, rows, [False] * len(_HEADINGS), out)
-    out.write(f"{_summary(judgement)}\n".encode())
+    rows = [_cells(check) for check in ordered(told)]
+    headings = _headings(told)
+    print_table(headings, rows, [False] * len(headings), out)
+    out.write(f"{_summary(told)}\n".encode())
     out.flush()
 
 
-def write_json(judgement: Judgement, out: BinaryIO) -> None:
+def write_json(told: Told, out: BinaryIO) -> None:
     """Write one JSON document; the same judgement gives the same bytes."""
-    text = json.dumps(document(judgement), indent=2, allow_nan=False)
+    text = json.dumps(document(told), indent=2, allow_nan=False)
     out.write(text.encode("ascii") + b"\n")
 
 
-def write_markdown(judgement: Judgement, out: BinaryIO) -> None:
+def write_markdown(told: Told, out: BinaryIO) -> None:
     """Write a table for a pull request."""
-    lines = [f"### tailgate: {_summary(judgement)}", ""]
-    lines += [_line(_HEADINGS), _line(["---"] * len(_HEADINGS))]
-    lines += [_line(_cells(check)) for check in ordered(judgement)]
+    lines = [f"### tailgate: {_summary(told)}", ""]
+    headings = _headings(told)
+    lines += [_line(headings), _line(["---"] * len(headings))]
+    lines += [_line(_cells(check)) for check in ordered(told)]
     out.write(("\n".join(lines) + "\n").encode())
 
 
-def write_junit(judgement: Judgement, out: BinaryIO) -> None:
+def write_junit(told: Told, out: BinaryIO) -> None:
     """Write JUnit XML: a check a test case; what is not sure is skipped, unless all hangs on it."""
-    checks = ordered(judgement)
+    checks = ordered(told)
     found = [check.verdict for check in checks]
     suite = ElementTree.Element(
         "testsuite",
-        name="tailgate judge",
+        name=told.suite,
         tests=str(len(checks)),
         failures=str(found.count(FAIL)),
         skipped=str(found.count(INCONCLUSIVE) + found.count(NO_DATA)),
     )
     for check in checks:
-        name = f"{check.operation} {check.metric}".strip()
+        name = check.name or f"{check.operation} {check.metric}".strip()
         case = ElementTree.SubElement(
             suite, "testcase", classname=_xml(check.service_name), name=_xml(name)
         )
@@ -70,34 +71,41 @@ def write_junit(judgement: Judgement, out: BinaryIO) -> None:
     out.write(ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True) + b"\n")
 
 
-WRITERS: Mapping[str, Callable[[Judgement, BinaryIO], None]] = MappingProxyType(
+WRITERS: Mapping[str, Callable[[Told, BinaryIO], None]] = MappingProxyType(
     {"text": write_text, "json": write_json, "markdown": write_markdown, "junit": write_junit}
 )
 
 
-def ordered(judgement: Judgement) -> list[Check]:
+def ordered(told: Told) -> list[Check]:
     """Give the checks, those that decide first and among them the largest effect."""
 
     def rank(check: Check) -> tuple[int, float]:
         effect = check.measure.effect if check.measure else 0.0
         return _ORDER.index(check.verdict), -effect
 
-    return sorted(judgement.checks, key=rank)
+    return sorted(told.checks, key=rank)
 
 
-def _summary(judgement: Judgement) -> str:
+def _headings(told: Told) -> tuple[str, ...]:
+    """Give the headings: budgets have names and limits, judgements two sides."""
+    if any(check.name for check in told.checks):
+        return (_HEADINGS[0], "budget", *_HEADINGS[1:4], "value", "interval", _HEADINGS[-1])
+    return _HEADINGS
+
+
+def _summary(told: Told) -> str:
     """Say it in a line."""
-    request = judgement.judged.request
-    sides = f"{side_text(request.canary)} against {side_text(request.baseline)}"
-    found = [check.verdict for check in judgement.checks]
-    told = [f"{found.count(each)} {each}" for each in _ORDER if each in found]
-    scored = "" if judgement.score is None else f"; score {judgement.score:.0f}"
-    return f"{judgement.verdict}: {sides} ({', '.join(told) or 'nothing to compare'}{scored})"
+    found = [check.verdict for check in told.checks]
+    counts = [f"{found.count(each)} {each}" for each in _ORDER if each in found]
+    scored = "" if told.score is None else f"; score {told.score:.0f}"
+    return f"{told.verdict}: {told.title} ({', '.join(counts) or 'nothing to judge'}{scored})"
 
 
 def _cells(check: Check) -> list[str]:
+    named = [check.name] if check.name else []
     return [
         check.verdict,
+        *named,
         check.service_name,
         check.operation,
         check.metric,

@@ -1,14 +1,18 @@
-"""A judgement in words and plain values, which every way of writing it is made of."""
+"""Judgements and budgets in words and plain values, which every way of writing it is made of."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from pipeline.gate.checking import Checked
 from pipeline.gate.judgement import Judgement
-from pipeline.gate.verdict import Check
+from pipeline.gate.verdict import Check, score
 from pipeline.report.text import significant
 
 # The number rises when a key changes its meaning or goes; new keys leave it as it is.
 SCHEMA = "tailgate.judgement/1"
+CHECK_SCHEMA = "tailgate.check/1"
 
 _PER_CENT = 100.0
 
@@ -18,6 +22,8 @@ def effect_text(check: Check) -> str:
     measure = check.measure
     if measure is None:
         return "–"
+    if check.scale == "limit":
+        return f"[{significant(measure.low)}, {significant(measure.high)}]"
     low, high = _signed(measure.low), _signed(measure.high)
     unit = " %" if check.scale == "ratio" else " points"
     return f"{_signed(measure.effect)} [{low}, {high}]{unit}"
@@ -28,6 +34,9 @@ def values_text(check: Check) -> str:
     measure = check.measure
     if measure is None:
         return "–"
+    if check.scale == "limit":
+        limit, value = significant(measure.baseline), significant(measure.canary)
+        return f"{value} {check.unit}".strip() + f", limit {limit}"
     if check.unit == "ratio":
         return f"{_PER_CENT * measure.baseline:.4g} → {_PER_CENT * measure.canary:.4g} %"
     return f"{significant(measure.baseline)} → {significant(measure.canary)} {check.unit}"
@@ -36,7 +45,11 @@ def values_text(check: Check) -> str:
 def why_text(check: Check) -> str:
     """Write why a check has the verdict that it has, and what would change that."""
     parts = [part for part in (check.reason, check.advice) if part]
-    if check.measure and check.verdict in ("pass", "warn", "inconclusive"):
+    if (
+        check.measure
+        and check.scale != "limit"
+        and check.verdict in ("pass", "warn", "inconclusive")
+    ):
         unit = " %" if check.scale == "ratio" else " points"
         parts.append(f"could detect {_signed(check.measure.detectable)}{unit}")
     return "; ".join(parts)
@@ -47,8 +60,53 @@ def side_text(pairs: tuple[tuple[str, str], ...]) -> str:
     return ",".join(f"{name}={value}" for name, value in pairs)
 
 
-def document(judgement: Judgement) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Told:
+    """What is written, whoever judged.
+
+    Attributes:
+        title: what was judged, in a few words.
+        suite: the name of it all for JUnit.
+        verdict: of all checks.
+        checks: each with its verdict.
+        score: 0 to 100; None where nothing was judged.
+        head: what programs want to know beside the checks.
+    """
+
+    title: str
+    suite: str
+    verdict: str
+    checks: tuple[Check, ...]
+    score: float | None
+    head: Mapping[str, Any]
+
+
+def told_of_checks(checked: Checked, verdict: str, alpha: float) -> Told:
+    """Tell of budgets."""
+    head = {
+        "schema": CHECK_SCHEMA,
+        "verdict": verdict,
+        "alpha": alpha,
+        "latency_minutes_version": checked.minutes_version,
+    }
+    return Told("budgets", "tailgate check", verdict, checked.checks, score(checked.checks), head)
+
+
+def told_of_judgement(judgement: Judgement) -> Told:
+    """Tell of a judgement."""
+    request = judgement.judged.request
+    title = f"{side_text(request.canary)} against {side_text(request.baseline)}"
+    told = (judgement.verdict, judgement.checks, judgement.score)
+    return Told(title, "tailgate judge", *told, _head(judgement))
+
+
+def document(told: Told) -> dict[str, Any]:
     """Give everything that is known, for programs: keys with units, null for unknown."""
+    return dict(told.head) | {"checks": [_check(check) for check in told.checks]}
+
+
+def _head(judgement: Judgement) -> dict[str, Any]:
+    """Give what a judgement was asked for and by what it was made."""
     judged, tolerance = judgement.judged, judgement.tolerance
     return {
         "schema": SCHEMA,
@@ -64,13 +122,13 @@ def document(judgement: Judgement) -> dict[str, Any]:
         "absolute_margin_ms": tolerance.absolute_ms,
         "error_margin": tolerance.error_difference,
         "latency_minutes_version": judged.minutes_version,
-        "checks": [_check(check) for check in judgement.checks],
     }
 
 
 def _check(check: Check) -> dict[str, Any]:
     """Give one check."""
     told: dict[str, Any] = {
+        "name": check.name,
         "service_name": check.service_name,
         "operation": check.operation,
         "metric": check.metric,

@@ -10,6 +10,7 @@ freedom.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,14 +140,14 @@ class Pair:
         log_star = float((self.whole[0] + self.whole[1]).log_quantile(p)[0])
         above = [side.above(log_star) for side in self.sides]
         variance, df = ratio_variance(self.sides, above)
-        density = _density(self.whole, [side.effective for side in self.sides], p)
+        found = density(self.whole, [side.effective for side in self.sides], p)
         deviation = math.sqrt(variance)
         # Shares above the pooled quantile themselves: in a tail they tell more than its distance.
         shares = [
             float(each.sum()) / side.total for each, side in zip(above, self.sides, strict=True)
         ]
         statistic = (shares[1] - shares[0]) / deviation if deviation > 0 else None
-        return Estimate("exceedance", log_effect, deviation / density, df, statistic)
+        return Estimate("exceedance", log_effect, deviation / found, df, statistic)
 
     def _paired_blocks(self, p: float) -> Estimate | None:
         """Method B: the trimmed mean of log ratios of quantiles, block by block."""
@@ -185,17 +186,17 @@ class Pair:
             squares += float(((logs - logs.mean()) ** 2).sum())
             shares += 1 / len(logs)
             present += len(logs)
-            density = _density([whole], [side.effective], p)
-            sampling += p * (1 - p) / (side.effective * density**2)
+            found = density([whole], [side.effective], p)
+            sampling += p * (1 - p) / (side.effective * found**2)
         df = max(present - 2, 1)
         return max(0.0, squares / df * shares - sampling), float(df)
 
 
-def ratio_variance(sides: tuple[Side, Side], sums: list[Floats]) -> tuple[float, float]:
-    """Give the variance of a difference of two ratios of sums, and its degrees of freedom.
+def ratio_variance(sides: Sequence[Side], sums: list[Floats]) -> tuple[float, float]:
+    """Give the variance of a ratio of sums or of a difference of two, and its degrees of freedom.
 
     Args:
-        sides: baseline and canary.
+        sides: one, or baseline and canary.
         sums: of each the numerator by cell, instances x minutes; the requests are the denominator.
     """
     counts = [side.requests for side in sides]
@@ -228,7 +229,7 @@ def _between_instances(
         there = n > 0
         squares += float(((e[there] / n[there] - ratio) ** 2).sum())
         present.append(int(there.sum()))
-    df = max(sum(present) - 2, 1)
+    df = max(sum(present) - len(counts), 1)
     return squares / df * sum(1 / each for each in present), float(df)
 
 
@@ -236,15 +237,16 @@ def _between_blocks(influence: list[Floats], minutes: int) -> tuple[float, float
     """Give what blocks of time add, paired by the clock."""
     length = _BLOCK_MINUTES if minutes >= _SHORT_MINUTES else max(minutes // _SHORT_BLOCKS, 1)
     starts = np.arange(0, minutes, length)
-    baseline, canary = (np.add.reduceat(each.sum(axis=0), starts) for each in influence)
+    by_block = [np.add.reduceat(each.sum(axis=0), starts) for each in influence]
     blocks = len(starts)
     if blocks < _PAIR:
         return 0.0, 1.0
-    variance = blocks / (blocks - 1) * float(((canary - baseline) ** 2).sum())
+    apart = by_block[-1] - by_block[0] if len(by_block) == _PAIR else by_block[0]
+    variance = blocks / (blocks - 1) * float((apart**2).sum())
     return variance, float(blocks - 1)
 
 
-def _density(whole: list[Histograms], effective: list[float], p: float) -> float:
+def density(whole: list[Histograms], effective: list[float], p: float) -> float:
     """Give the density of log durations about the quantile: the harmonic mean of both sides'."""
     found = []
     for each, n in zip(whole, effective, strict=True):

@@ -14,7 +14,8 @@ WITH sides AS (
         )
         AND (NOT $baseline_has_operation OR operation = $baseline_operation)
         THEN 0
-      WHEN (NOT $canary_has_service_name OR service_name = $canary_service_name)
+      WHEN $two_sides
+        AND (NOT $canary_has_service_name OR service_name = $canary_service_name)
         AND (NOT $canary_has_service_version OR service_version = $canary_service_version)
         AND (
           NOT $canary_has_service_instance_id

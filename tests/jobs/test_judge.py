@@ -20,6 +20,7 @@ from pipeline.jobs.judge import run
 from pipeline.jobs.judge_request import JudgeRequest, parse_selector
 from pipeline.lake import Lake
 from pipeline.report.judgement import WRITERS
+from pipeline.report.judgement_rows import told_of_judgement
 
 NOON = 1_772_366_400_000_000_000
 MINUTE = 60_000_000_000
@@ -195,7 +196,7 @@ def answered(lake: Lake, land: Land) -> Judgement:
 def written(judgement: Judgement, form: str) -> bytes:
     """Write a judgement."""
     out = io.BytesIO()
-    WRITERS[form](judgement, out)
+    WRITERS[form](told_of_judgement(judgement), out)
     return out.getvalue()
 
 
