@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collectors.folded_sniff import COUNT
-from collectors.frames_and_stacks import Bools, Ints
+from collectors.frames_and_stacks import NO_STACK, Bools, Ints
 from collectors.text_blocks import Block
 
 # A fraction is kept in these parts of one, so that sums are exact whatever their order.
@@ -69,7 +69,7 @@ def read_lines(block: Block, sides: int, factor: int) -> Lines:
         good &= ok
         reasons |= dict.fromkeys(beyond, "the count is beyond 2^63-1")
         tokens = None
-    empty = np.asarray(pc.equal(rest, "").to_numpy(zero_copy_only=False))
+    rest, empty = _named_if_empty(rest, block, places)
     reasons = dict.fromkeys(np.flatnonzero(empty & good).tolist(), "a count without a stack") | (
         reasons
     )
@@ -82,6 +82,21 @@ def read_lines(block: Block, sides: int, factor: int) -> Lines:
         rest = rest.take(pa.array(kept))
         counts = [Counts(each.whole[kept], each.parts[kept]) for each in counts]
     return Lines(rest, counts, bad)
+
+
+def _named_if_empty(
+    rest: pa.StringArray, block: Block, places: Ints
+) -> tuple[pa.StringArray, Bools]:
+    """Name stacks without frames, as py-spy writes them: a blank and the count.
+
+    Returns:
+        The stacks, and which of them still have neither frames nor a name.
+    """
+    empty = _bools(pc.equal(rest, ""))
+    if not empty.any():
+        return rest, empty
+    led = _bools(pc.starts_with(block.lines().take(pa.array(places)), pattern=" "))
+    return pc.if_else(pa.array(empty & led), NO_STACK, rest), empty & ~led
 
 
 def _held(lines: pa.StringArray) -> tuple[pa.StringArray, pa.StringArray | None, Ints]:

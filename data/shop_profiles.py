@@ -21,6 +21,7 @@ from pathlib import Path
 from shop_fleet import Plan, open_shop
 from shop_load import arrivals, run_load
 from shop_model import VERSIONS
+from shop_profile_truth import facts
 from shop_record import receiving
 
 PROFILED = "checkout"
@@ -107,6 +108,9 @@ def record_profiles(
             recordings += _look(name, number, places, pids, seconds, folder)
         load.join()
     _write(out, recordings, seconds)
+    told = {"faults": dict(plan.faults), "compute": plan.compute, "files": facts(out)}
+    (out / "expected.json").write_text(json.dumps(told, indent=1) + "\n")
+    (out / "README.md").write_text(_readme(plan, rate_per_s, seconds, recordings))
     left_out = f"; left out: {', '.join(missing)}" if missing else ""
     return f"{len(recordings)} recordings in {out}{left_out}"
 
@@ -150,6 +154,37 @@ def _look(
         if process.wait(60 + 10 * seconds) == 0 and file.exists() and file.stat().st_size:
             label = file.name.removeprefix(f"{place}.")
             yield Recording(label, place, COMMANDS[name], _plain(file.read_bytes()), began)
+
+
+def _readme(plan: Plan, rate_per_s: float, seconds: int, recordings: Sequence[Recording]) -> str:
+    """Say where the recordings come from."""
+    programs = dict.fromkeys(one.command.split()[0] for one in recordings)
+    lines = [
+        "# Recorded profiles of the shop's checkout",
+        "",
+        "Written by `data/shop.py profile`, together with `expected.json`; do not edit by hand.",
+        "",
+        "Real profilers looked at the checkout process of each version, by process id, while",
+        f"customers came {rate_per_s:g} times a second. Most of the shop sleeps; for profilers each",
+        f"checkout computes {plan.compute} rounds of `data/shop_compute.py` as well.",
+        f"Version {plan.fault_version} has: {', '.join(plan.faults) or 'no fault'}.",
+        "",
+        f"- Recorded {min(one.began for one in recordings):%Y-%m-%d %H:%M:%S} UTC, {seconds} s each",
+        *(f"- {_version(program)}" for program in programs),
+        "- Paths of the recording machine are replaced; nothing else is changed",
+        "- Beside each file a sidecar says which instance it is of, when, and by which command",
+        "",
+        "`expected.json` holds what a plain walk over the files counts.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _version(program: str) -> str:
+    """Ask a profiler for its version."""
+    done = subprocess.run(
+        [str(_path(program)), "--version"], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or program
 
 
 def _plain(content: bytes) -> bytes:

@@ -52,6 +52,12 @@ def test_comments_and_empty_lines_are_no_stacks(folded):
     assert found.rejects == []
 
 
+def test_a_blank_before_a_lone_count_is_a_stack_without_frames_as_py_spy_writes_it(folded):
+    found = folded("a;b 1\n 3\na 2\n 4\n")
+    assert found.stacks() == {("a", "b"): 1, ("a",): 2, ("[no stack]",): 7}
+    assert found.rejects == []
+
+
 def test_a_line_without_a_count_is_rejected_by_its_number_and_the_others_stay(folded):
     found = folded("a;b 1\n\nno count here\na;c x12\n7\na;d 1e3\na;e -4\n" + "a;f 1\n" * 60)
     told = [place for place, _ in found.rejects]
