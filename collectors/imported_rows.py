@@ -69,6 +69,8 @@ def complete(
 
 def _repeated(value: pa.Scalar, count: int) -> pa.Array:
     """Give one value so many times."""
+    if not count:
+        return pa.array([], value.type)
     if value.type == ATTRIBUTES and value.is_valid and not value.as_py():
         # As pa.repeat would, in a hundredth of the time.
         offsets = pa.array(np.zeros(count + 1, dtype=np.int32))

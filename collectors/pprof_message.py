@@ -5,10 +5,11 @@ Source: github.com/google/pprof, proto/profile.proto.
 
 import zlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from google.protobuf import descriptor_pb2, descriptor_pool
 from ptars import HandlerPool
 
@@ -17,8 +18,8 @@ from pipeline.errors import BadRequest
 MOST_BYTES = 512 << 20
 
 # A profile repeats itself, yet not like this; small ones may.
-_MOST_RATIO = 200
-_RATIO_COUNTS_FROM_BYTES = 16 << 20
+MOST_RATIO = 200
+RATIO_COUNTS_FROM_BYTES = 16 << 20
 _CHUNK_BYTES = 1 << 20
 
 _GZIP = b"\x1f\x8b"
@@ -91,7 +92,7 @@ class Pprof:
         period, period_name, period_unit: what was counted between two samples.
         drop_frames, keep_frames: regular expressions; empty for none.
         comments: as sent.
-        strings: the string table, text that is not UTF-8 replaced.
+        texts: the string table, text that is not UTF-8 replaced.
         replaced: how many of them were not UTF-8.
         samples, locations, functions, mappings: structs as the format has them.
     """
@@ -106,12 +107,17 @@ class Pprof:
     drop_frames: str
     keep_frames: str
     comments: list[str]
-    strings: list[str]
+    texts: pa.StringArray
     replaced: int
     samples: pa.StructArray
     locations: pa.StructArray
     functions: pa.StructArray
     mappings: pa.StructArray
+
+    @cached_property
+    def strings(self) -> list[str]:
+        """Give the string table as Python has text."""
+        return list(self.texts.to_pylist())
 
 
 def read_pprof(data: bytes, most_bytes: int = MOST_BYTES) -> Pprof:
@@ -178,23 +184,24 @@ def decompressed(data: bytes, most_bytes: int = MOST_BYTES) -> bytes:
 def _check_size(size: int, compressed: int, most_bytes: int) -> None:
     if size > most_bytes:
         raise BadRequest(f"more than {most_bytes} bytes when decompressed")
-    if size > _RATIO_COUNTS_FROM_BYTES and size > _MOST_RATIO * compressed:
-        raise BadRequest(f"more than {_MOST_RATIO} times its size when decompressed")
+    if size > RATIO_COUNTS_FROM_BYTES and size > MOST_RATIO * compressed:
+        raise BadRequest(f"more than {MOST_RATIO} times its size when decompressed")
 
 
 def _profile(tables: dict[str, pa.Array]) -> Pprof:
     """Make a profile of its tables."""
-    raw: list[bytes] = tables["string_table"].to_pylist()
-    strings = [each.decode("utf-8", "replace") for each in raw]
+    texts, replaced = _texts(tables["string_table"])
 
     def text(number: int) -> str:
-        if not 0 <= number < len(strings):
-            raise BadRequest(f"string {number} is not among the profile's {len(strings)}")
-        return strings[number]
+        if not 0 <= number < len(texts):
+            raise BadRequest(f"string {number} is not among the profile's {len(texts)}")
+        return str(texts[number].as_py())
 
     def once(name: str) -> Any:
         return tables[name][0].as_py() if len(tables[name]) else 0
 
+    if text(0):
+        raise BadRequest("no pprof profile: string 0 is not empty")
     period_type = once("period_type") or {"type": 0, "unit": 0}
     return Pprof(
         sample_types=[
@@ -209,16 +216,27 @@ def _profile(tables: dict[str, pa.Array]) -> Pprof:
         drop_frames=text(once("drop_frames")),
         keep_frames=text(once("keep_frames")),
         comments=[text(number) for number in tables["comment"].to_pylist()],
-        strings=strings,
-        replaced=sum(
-            "\ufffd" in each and each.encode() != given
-            for each, given in zip(strings, raw, strict=True)
-        ),
+        texts=texts,
+        replaced=replaced,
         samples=tables["sample"],
         locations=tables["location"],
         functions=tables["function"],
         mappings=tables["mapping"],
     )
+
+
+def _texts(table: pa.BinaryArray) -> tuple[pa.StringArray, int]:
+    """Give a string table as text, and how many of it were not UTF-8 and are repaired."""
+    try:
+        texts = pc.cast(table, pa.string())
+        # Copied, because one buffer of what was decoded keeps all of it.
+        return texts.take(pa.array(range(len(texts)), pa.int32())), 0
+    except pa.ArrowInvalid:
+        raw: list[bytes] = table.to_pylist()
+    strings = [each.decode("utf-8", "replace") for each in raw]
+    pairs = zip(strings, raw, strict=True)
+    replaced = sum("\ufffd" in each and each.encode() != given for each, given in pairs)
+    return pa.array(strings, pa.string()), replaced
 
 
 @cache

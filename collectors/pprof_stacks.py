@@ -1,30 +1,42 @@
-"""Stacks of a pprof profile as stacks and frames by content."""
+"""Stacks of a pprof profile as stacks and frames by content: each different one looked at once."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
 from collectors.frames_and_stacks import (
     NO_STACK,
+    Bools,
     Frame,
     Frames,
     Ints,
+    concat_rows,
     stack_ids,
     stack_rows,
     take_lists,
 )
+from collectors.otlp.columns import lengths
+from collectors.pprof_frames import read_pprof_frames
 from collectors.pprof_message import Pprof
+from collectors.pprof_tables import distinct_lists, ids_of, places_of
 from pipeline.errors import BadRequest
+from pipeline.schema import PROFILE_STACKS
 
 # How deep Go's runtime looks, in its older and newer releases: a stack of that very depth that
 # does not reach the first function of a goroutine was cut.
 _GO_DEPTHS = (64, 128)
 _GO_ROOT = "runtime.goexit"
 
-_MOST_FRAMES = 8_000_000
+# Frames expanded at once: some 25 bytes each as rows, and several times that on the way.
+_PART_FRAMES = 1 << 17
+
+# Inlining makes a stack deeper than it was sent, but not by this much over a whole profile.
+_FRAMES_ALWAYS = 8_000_000
+_FRAMES_A_LOCATION_MOST = 16
 
 
 @dataclass(frozen=True)
@@ -33,12 +45,91 @@ class PprofStacks:
 
     Attributes:
         of_sample: for each sample the id of its stack.
-        stacks, frames: rows of profile_stacks and profile_frames.
+        identities: of the d different lists of locations; two of them may be of one stack.
+        expanded: these as frames.
     """
 
     of_sample: Ints
-    stacks: pa.Table
-    frames: pa.Table
+    identities: Ints
+    expanded: "Expanded"
+
+    @cached_property
+    def stacks(self) -> pa.Table:
+        """Give all rows of profile_stacks, each id once."""
+        return concat_rows(list(self.parts()), "stack_id", PROFILE_STACKS.arrow_schema)
+
+    @cached_property
+    def frames(self) -> pa.Table:
+        """Give the rows of profile_frames, each id once."""
+        return self.expanded.frames.rows()
+
+    def parts(self) -> Iterator[pa.Table]:
+        """Give rows of profile_stacks part after part; an id stands once in each."""
+        start = 0
+        for places, counts, cut in self.expanded.parts():
+            identities = self.identities[start : start + len(counts)]
+            yield stack_rows(identities, self.expanded.frames, places, counts, cut)
+            start += len(counts)
+
+
+@dataclass(frozen=True)
+class Expanded:
+    """Different lists of locations, and the frames of the locations.
+
+    Attributes:
+        frames: the frames.
+        counts, locations: d lengths, and all lists end to end, leaf first; none is empty.
+        frame_counts, frame_places: for l locations how many frames each has, and their places in
+            ``frames`` end to end, innermost first.
+    """
+
+    frames: Frames
+    counts: Ints
+    locations: Ints
+    frame_counts: Ints
+    frame_places: Ints
+
+    def ids(self) -> Ints:
+        """Give the d ids of the stacks."""
+        found = [np.zeros(0, dtype=np.int64)]
+        hashes = self.frames.ids()
+        for places, counts, cut in self.parts():
+            found.append(stack_ids(hashes[places], counts, cut))
+        return np.concatenate(found)
+
+    def parts(self) -> Iterator[tuple[Ints, Ints, Bools]]:
+        """Give the stacks as places of frames, their depths, and whether Go cut them; in parts."""
+        ends = np.cumsum(self.counts)
+        depths = self.depths
+        bounds = np.cumsum(depths)
+        start = first = 0
+        while start < len(depths):
+            before = int(bounds[start - 1]) if start else 0
+            stop = int(np.searchsorted(bounds, before + _PART_FRAMES, side="right"))
+            stop = max(stop, start + 1)
+            last = int(ends[stop - 1])
+            _, places = take_lists(self.frame_counts, self.frame_places, self.locations[first:last])
+            counts = depths[start:stop]
+            cut = np.isin(counts, _GO_DEPTHS) | np.isin(self.counts[start:stop], _GO_DEPTHS)
+            if cut.any():
+                cut &= ~self._roots[places[np.cumsum(counts) - 1]]
+            yield places, counts, cut
+            start, first = stop, last
+
+    @cached_property
+    def _roots(self) -> Bools:
+        """Tell which frames are the first function of a goroutine."""
+        found: Bools = self.frames.labels().to_numpy(zero_copy_only=False) == _GO_ROOT
+        return found
+
+    @cached_property
+    def depths(self) -> Ints:
+        """Give the d depths, inlined frames counted."""
+        if not len(self.counts):
+            return self.counts
+        starts = np.cumsum(self.counts) - self.counts
+        found: Ints = np.add.reduceat(self.frame_counts[self.locations], starts)
+        return found
 
 
 def read_pprof_stacks(profile: Pprof, warnings: Counter[str]) -> PprofStacks:
@@ -49,106 +140,35 @@ def read_pprof_stacks(profile: Pprof, warnings: Counter[str]) -> PprofStacks:
         warnings: gains samples_without_stack.
 
     Raises:
-        BadRequest: a number of a location, function, mapping or string is not in the profile.
+        BadRequest: a number of a location, function, mapping or string is not in the profile, or
+            the stacks have far more frames than locations.
     """
     lists = profile.samples.field("location_id")
-    lengths = np.diff(lists.offsets.to_numpy()).astype(np.int64)
-    places = _places(profile.locations.field("id"), lists.flatten(), "location")
+    sent = lengths(lists)
+    sent_ids = np.asarray(lists.flatten().to_numpy(zero_copy_only=False), dtype=np.uint64)
+    first, which = distinct_lists(sent, sent_ids.view(np.int64))
+    counts, ids = sent, sent_ids.view(np.int64)
+    if len(first) < len(sent):
+        counts, ids = take_lists(sent, ids, first)
+    locations = places_of(ids_of(profile.locations, "id"), ids.view(np.uint64), "location")
+    uses = np.bincount(locations, minlength=len(profile.locations))
+    used = np.flatnonzero(uses)
     frames = Frames()
-    frame_counts, flat = _frames_of_locations(profile, frames)
-    owners = np.repeat(np.arange(len(lengths)), lengths)
-    depths = np.bincount(owners, weights=frame_counts[places], minlength=len(lengths)).astype(
-        np.int64
-    )
-    if int(depths.sum()) > _MOST_FRAMES:
-        raise BadRequest(f"more than {_MOST_FRAMES} frames in stacks")
-    _, of_stack = take_lists(frame_counts, flat, places)
-    empty = depths == 0
+    frame_counts = np.zeros(len(uses), dtype=np.int64)
+    frame_counts[used], frame_places = read_pprof_frames(profile, used, frames)
+    # As floats, because what inlining multiplies may be beyond 63 bits.
+    depth = float(uses.astype(np.float64) @ frame_counts.astype(np.float64))
+    most = _FRAMES_ALWAYS + _FRAMES_A_LOCATION_MOST * len(locations)
+    if depth > most:
+        raise BadRequest(f"more than {most} frames in the stacks of {len(locations)} locations")
+    empty = counts == 0
     if empty.any():
-        warnings["samples_without_stack"] += int(empty.sum())
-        starts = np.cumsum(depths) - depths
-        of_stack = np.insert(of_stack, starts[empty], frames.add(Frame(NO_STACK)))
-        depths = np.where(empty, 1, depths)
-    roots = frames.labels().take(pa.array(of_stack[np.cumsum(depths) - 1])).to_numpy(False)
-    cut = (np.isin(depths, _GO_DEPTHS) | np.isin(lengths, _GO_DEPTHS)) & (roots != _GO_ROOT)
-    identities = stack_ids(frames.ids()[of_stack], depths, cut)
-    rows = stack_rows(identities, frames, of_stack, depths, cut)
-    return PprofStacks(identities, rows, frames.rows())
-
-
-def _places(ids: pa.Array, wanted: pa.Array, what: str) -> Ints:
-    """Give where in a table the entries of some ids stand.
-
-    Raises:
-        BadRequest: the table has no such entry.
-    """
-    known, asked = ids.to_numpy(), wanted.to_numpy()
-    if not len(asked):
-        return np.zeros(0, dtype=np.int64)
-    order = np.argsort(known, kind="stable")
-    found = np.searchsorted(known, asked, sorter=order)
-    inside = np.minimum(found, len(known) - 1)
-    missing = np.ones(len(asked), dtype=bool)
-    if len(known):
-        missing = known[order[inside]] != asked
-    if missing.any():
-        number = int(asked[missing][0])
-        raise BadRequest(f"{what} {number} is not among the profile's {len(known)}")
-    return np.asarray(order[inside], dtype=np.int64)
-
-
-def _frames_of_locations(profile: Pprof, frames: Frames) -> tuple[Ints, Ints]:
-    """Make the frames of locations, innermost first: how many each has, and their places."""
-    mappings = _mappings(profile)
-    functions = _functions(profile)
-    counts, flat = [], []
-    for location in profile.locations.to_pylist():
-        if location["mapping_id"] not in mappings:
-            raise BadRequest(f"mapping {location['mapping_id']} is not in the profile")
-        file, build_id = mappings[location["mapping_id"]]
-        where = {"mapping": file, "build_id": build_id, "address": location["address"]}
-        lines = location["line"]
-        for number, line in enumerate(lines):
-            function = functions.get(line["function_id"])
-            if function is None:
-                raise BadRequest(f"function {line['function_id']} is not in the profile")
-            frame = Frame(
-                **function,
-                **where,
-                line=line["line"],
-                column=line["column"],
-                inlined=number < len(lines) - 1,
-            )
-            flat.append(frames.add(frame))
-        if not lines:
-            flat.append(frames.add(Frame(**where)))
-        counts.append(max(len(lines), 1))
-    return np.array(counts, dtype=np.int64), np.array(flat, dtype=np.int64)
-
-
-def _mappings(profile: Pprof) -> dict[int, tuple[str, str]]:
-    """Give file and build id of each mapping by its number; number 0 is none."""
-    return {0: ("", "")} | {
-        each["id"]: (_text(profile, each["filename"]), _text(profile, each["build_id"]))
-        for each in profile.mappings.to_pylist()
-    }
-
-
-def _functions(profile: Pprof) -> dict[int, dict[str, Any]]:
-    """Give what is known of each function by its number; number 0 is none."""
-    nothing: dict[int, dict[str, Any]] = {0: {}}
-    return nothing | {
-        each["id"]: {
-            "function": _text(profile, each["name"]),
-            "system_name": _text(profile, each["system_name"]),
-            "file": _text(profile, each["filename"]),
-            "start_line": each["start_line"],
-        }
-        for each in profile.functions.to_pylist()
-    }
-
-
-def _text(profile: Pprof, number: int) -> str:
-    if not 0 <= number < len(profile.strings):
-        raise BadRequest(f"string {number} is not among the profile's {len(profile.strings)}")
-    return profile.strings[number]
+        warnings["samples_without_stack"] += int((sent == 0).sum())
+        begins = np.cumsum(counts) - counts
+        locations = np.insert(locations, begins[empty], len(uses))
+        counts = np.where(empty, 1, counts)
+        frame_counts = np.append(frame_counts, 1)
+        frame_places = np.append(frame_places, frames.add(Frame(NO_STACK)))
+    expanded = Expanded(frames, counts, locations, frame_counts, frame_places)
+    identities = expanded.ids()
+    return PprofStacks(identities[which], identities, expanded)

@@ -11,8 +11,11 @@ from collectors.collector import Reading
 from collectors.frames_and_stacks import Bools, Frames, Ints, content_id, stack_ids, stack_rows
 from collectors.imported_rows import complete
 from collectors.profile_types import canonical_unit
+from pipeline.errors import BadFile
 from pipeline.schema import ATTRIBUTES, PROFILE_FRAMES, PROFILE_SAMPLES, PROFILE_STACKS, PROFILES
 from pipeline.schema.profiles import SAMPLE_TYPES
+
+_TOTAL_MOST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,15 @@ class ProfileFile:
         }
 
     def profiles(self, facts: Sequence[Facts]) -> pa.Table:
-        """Give the rows of the profiles table, in the order of their numbers from 0."""
+        """Give the rows of the profiles table, in the order of their numbers from 0.
+
+        Raises:
+            BadFile: values add up to more than 63 bits hold.
+        """
+        for name, unit, total in (each for one in facts for each in one.sample_types):
+            if not -_TOTAL_MOST <= total <= _TOTAL_MOST:
+                file = self._reading.file
+                raise BadFile(f"{file}: values of {name} ({unit}) add up to more than 2^63-1")
         columns: dict[str, pa.Array] = {
             "profile_id": pa.array(map(self.profile_id, range(len(facts))), pa.int64()),
             "time_unix_nano": pa.array([self.time(f.time_unix_nano) for f in facts], pa.int64()),

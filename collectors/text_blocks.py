@@ -15,8 +15,8 @@ from pipeline.errors import BadFile
 
 BLOCK_BYTES = 8 << 20
 
-# Longer than any stack; a file of one such line is no text that we know.
-MOST_LINE_BYTES = 16 << 20
+# bpftrace prints a whole map of stacks as one line; a longer one is no text that we know.
+MOST_LINE_BYTES = 64 << 20
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),

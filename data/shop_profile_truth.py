@@ -54,11 +54,19 @@ def _of_bpftrace(content: bytes) -> dict[str, Any]:
     """Count what maps hold."""
     found: dict[str, Any] = {}
     for line in filter(bytes.strip, content.splitlines()):
-        told = json.loads(line)
+        told = json.loads(line, object_pairs_hook=_added_up)
         if told["type"] == "map":
             for name, entries in told["data"].items():
                 found[name] = sum(entries.values()) if isinstance(entries, dict) else entries
         if told["type"] == "hist":
             for name, buckets in told["data"].items():
                 found[name] = sum(bucket["count"] for bucket in buckets)
+    return found
+
+
+def _added_up(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object; stacks that differ by their addresses alone are printed as one key twice."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        found[key] = found[key] + value if isinstance(found.get(key), int) else value
     return found

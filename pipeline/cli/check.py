@@ -1,18 +1,43 @@
 """``tailgate check``: the budgets of tailgate.toml against a lake, and an exit status."""
 
-import contextlib
-import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import click
 
 from pipeline.cli.options import lake_option
+from pipeline.cli.output import write_result
 
 _FORMATS = ("text", "json", "markdown", "junit")
 
 
-@click.command(short_help="Check the budgets of tailgate.toml.")
+_EPILOG = """\b
+Budgets, as they stand in tailgate.toml:
+
+\b
+  [[budget]]
+  name = "checkout stays fast"
+  service = "checkout"
+  operation = "POST /checkout"
+  metric = "p95_ms"
+  max = 600
+
+\b
+  [[budget]]
+  metric = "p95_ms"
+  where = "service.version=1.4.2"
+  baseline = "service.version=1.4.1"
+  max_increase_percent = 10
+  max_increase = 50
+
+\b
+  [[budget]]
+  sql = "SELECT count(*) FROM spans WHERE status_code = 2"
+  max = 100"""
+
+
+@click.command(short_help="Check the budgets of tailgate.toml.", epilog=_EPILOG)
 @lake_option
 @click.option(
     "--config",
@@ -50,27 +75,6 @@ def command(
     within. Ends with status 0 for pass and warn, 1 for fail, 3 for inconclusive and no_data.
 
     \b
-    [[budget]]
-    name = "checkout stays fast"
-    service = "checkout"
-    operation = "POST /checkout"
-    metric = "p95_ms"
-    max = 600
-
-    \b
-    [[budget]]
-    metric = "p95_ms"
-    where = "service.version=1.4.2"
-    baseline = "service.version=1.4.1"
-    max_increase_percent = 10
-    max_increase = 50
-
-    \b
-    [[budget]]
-    sql = "SELECT count(*) FROM spans WHERE status_code = 2"
-    max = 100
-
-    \b
     Examples:
       tailgate check --since 1h
       tailgate check --config budgets.toml --format junit --output budgets.xml
@@ -91,6 +95,5 @@ def command(
     window = parse_window(since, until, time.time_ns())
     checked = check_budgets(open_lake(lake), budgets, alpha, window)
     verdict = overall(checked.checks)
-    with output.open("wb") if output else contextlib.nullcontext(sys.stdout.buffer) as out:
-        WRITERS[form](told_of_checks(checked, verdict, alpha), out)
+    write_result(partial(WRITERS[form], told_of_checks(checked, verdict, alpha)), output)
     return EXIT_STATUS[verdict]

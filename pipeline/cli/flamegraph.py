@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from pipeline.cli.options import lake_option
-from pipeline.cli.profile_options import profile_options, profile_request, write_file
+from pipeline.cli.output import write_file
+from pipeline.cli.profile_options import profile_options, profile_request
 
 
 @click.command(short_help="Draw profiles, or how they differ from others, as a flame graph.")

@@ -1,13 +1,13 @@
 """``tailgate judge``: what got worse, how sure that is, and an exit status."""
 
-import contextlib
-import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import click
 
 from pipeline.cli.options import lake_option
+from pipeline.cli.output import write_result
 
 _KINDS = ("requests", "all", "internal", "server", "client", "producer", "consumer")
 _FORMATS = ("text", "json", "markdown", "junit")
@@ -99,6 +99,5 @@ def command(
     judged = run(open_lake(lake), request)
     margins = Tolerance(alpha, tolerance / 100, tolerance_ms, tolerance_errors / 100)
     judgement = judge(judged, margins)
-    with output.open("wb") if output else contextlib.nullcontext(sys.stdout.buffer) as out:
-        WRITERS[form](told_of_judgement(judgement), out)
+    write_result(partial(WRITERS[form], told_of_judgement(judgement)), output)
     return EXIT_STATUS[judgement.verdict]

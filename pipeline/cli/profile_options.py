@@ -1,15 +1,10 @@
 """Options that choose profiles, shared by the commands that show them."""
 
-import io
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import click
-
-from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.jobs.profile_request import ProfileRequest
@@ -67,23 +62,6 @@ def profile_request(
 
     window = parse_window(since, until, time.time_ns())
     return ProfileRequest(*window, tuple(map(_pair, where)), profile_type, sample_type)
-
-
-def write_file(out: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write a file whole or not at all; - is standard output.
-
-    Raises:
-        UsageError: the file cannot be written.
-    """
-    content = io.BytesIO()
-    write(content)
-    if str(out) == "-":
-        sys.stdout.buffer.write(content.getbuffer())
-        return
-    try:
-        out.write_bytes(content.getbuffer())
-    except OSError as error:
-        raise UsageError(f"{out}: {error.strerror}; name a file that can be written") from error
 
 
 def _pair(text: str) -> tuple[str, str]:

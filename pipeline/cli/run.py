@@ -1,6 +1,5 @@
 """``tailgate run``: jobs over the lake."""
 
-import contextlib
 import sys
 import time
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from pipeline.cli.options import lake_option
+from pipeline.cli.output import write_result
+from pipeline.cli.run_profiles import hotspots, profile_diff
 
 if TYPE_CHECKING:
     from pipeline.jobs.baseline import BaselineResult
@@ -19,7 +20,7 @@ _NOT_ENOUGH_DATA = 3
 _KINDS = ("requests", "all", "internal", "server", "client", "producer", "consumer", "unspecified")
 
 
-@click.group(short_help="Run a job: baseline.")
+@click.group(short_help="Run a job: baseline, hotspots, profile-diff.")
 def command() -> None:
     """Run a job over the lake.
 
@@ -27,7 +28,13 @@ def command() -> None:
     Examples:
       tailgate run baseline
       tailgate run baseline --since 2h --where service.version=1.4.2
+      tailgate run hotspots --where service.name=checkout
+      tailgate run profile-diff --baseline service.version=1.4.1 --canary service.version=1.4.2
     """
+
+
+command.add_command(hotspots)
+command.add_command(profile_diff)
 
 
 @command.command(short_help="What normal is: requests, errors and latency by group.")
@@ -147,8 +154,7 @@ def write_baseline(result: "BaselineResult", form: str, out: BinaryIO) -> None:
 
 def _write(result: "BaselineResult", form: str, output: Path | None) -> None:
     """Write a baseline to a file or to standard output."""
-    with output.open("wb") if output else contextlib.nullcontext(sys.stdout.buffer) as out:
-        write_baseline(result, form, out)
+    write_result(lambda out: write_baseline(result, form, out), output)
 
 
 def _save(lake: "Lake", result: "BaselineResult", name: str, now_unix_nano: int) -> None:

@@ -107,7 +107,7 @@ class ProfileRequest:
             key, found, value = part.partition("=")
             if not found or not key:
                 raise UsageError(
-                    f"baseline {selector!r}: write KEY=VALUE[,KEY=VALUE], as in service.version=1.4"
+                    f"selector {selector!r}: write KEY=VALUE[,KEY=VALUE], as in service.version=1.4"
                 )
             given.append((key, value))
         replaced = {_COLUMN_OF_KEY.get(key, key) for key, _ in given}

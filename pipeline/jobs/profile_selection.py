@@ -4,6 +4,7 @@ Samples are summed by stack first and joined with stacks and frames afterwards: 
 costs fifteen times as much.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,8 +157,11 @@ def _profile_type(found: pa.Table, request: ProfileRequest) -> str:
 
 def _sample_type(of_kind: pa.Table, profiles: pa.Table, request: ProfileRequest) -> tuple[str, str]:
     """Settle the type of value looked at first: asked for, the profiles' default, not a count."""
-    pairs = of_kind.select(["sample_type", "sample_unit"]).to_pylist()
-    there = sorted({(pair["sample_type"], pair["sample_unit"]) for pair in pairs})
+    names = ["sample_type", "sample_unit", "ingest_batch_id"]
+    # A profiler may write a profile a thread: those of one file count once.
+    named_once = {tuple(row.values()) for row in of_kind.select(names).to_pylist()}
+    profiles_of = Counter(row[:2] for row in named_once)
+    there = sorted(profiles_of)
     if request.sample_type:
         named = [pair for pair in there if pair[0] == request.sample_type]
         if not named:
@@ -165,8 +169,12 @@ def _sample_type(of_kind: pa.Table, profiles: pa.Table, request: ProfileRequest)
             raise UsageError(f"sample type {request.sample_type}: none match; there is {known}")
         return named[0]
     defaults = set(profiles["default_sample_type"].to_pylist())
-    ranked = sorted(there, key=lambda pair: (pair[0] not in defaults, pair[1] == "count", pair))
-    return ranked[0]
+
+    def rank(pair: tuple[str, str]) -> tuple[object, ...]:
+        # Of several profilers the one that looked most often.
+        return -profiles_of[pair], pair[0] not in defaults, pair[1] == "count", pair
+
+    return min(there, key=rank)
 
 
 def _wanted(

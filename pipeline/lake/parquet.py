@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import json
 import time
 import uuid
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 
 import pipeline
 from pipeline.lake.lake import disk_errors, sync_file, sync_folder
+from pipeline.lake.statistics import FileStatistics
 from pipeline.schema import SCHEMA_VERSION, Table
 
 SEMCONV_URL = "https://opentelemetry.io/schemas/1.37.0"
@@ -26,9 +25,6 @@ _ROW_GROUP_ROWS = 131_072
 # For as many distinct ids as a row group has rows. Left to itself PyArrow plans for a million and
 # folds the filter afterwards: 0.9 GiB more memory on 2 million rows.
 _BLOOM = {"ndv": _ROW_GROUP_ROWS, "fpp": 0.05}
-
-# A longer minimum or maximum helps no reader and bloats every log entry.
-_STATISTICS_CHARACTERS = 128
 
 # Random bytes: a dictionary of them is larger than they are.
 _INCOMPRESSIBLE = ("trace_id", "span_id", "parent_span_id")
@@ -162,7 +158,7 @@ class _File:
         self._partition = folder / f"date={date.isoformat()}" if date else folder
         self._partition.mkdir(parents=True, exist_ok=True)
         self._path = self._partition / f"part-{uuid.uuid4().hex}.parquet"
-        self._statistics = _Statistics(table)
+        self._statistics = FileStatistics(table)
         try:
             options = _options(table, effort)
             self._writer = pq.ParquetWriter(self._path, table.file_schema, **options)
@@ -259,43 +255,3 @@ def _leaves(field: pa.Field, prefix: str = "") -> list[str]:
     if pa.types.is_struct(field.type):
         return [leaf for child in field.type for leaf in _leaves(child, f"{path}.")]
     return [path]
-
-
-class _Statistics:
-    """Row count, least, greatest and NULLs of the columns that readers skip files by."""
-
-    def __init__(self, table: Table) -> None:
-        self._names = table.statistics
-        self._rows = 0
-        self._nulls = dict.fromkeys(self._names, 0)
-        self._least: dict[str, Any] = {}
-        self._most: dict[str, Any] = {}
-
-    def add(self, part: pa.Table) -> None:
-        """Take a part of the file into account."""
-        self._rows += part.num_rows
-        for name in self._names:
-            column = part[name]
-            self._nulls[name] += column.null_count
-            bounds = pc.min_max(column).as_py()
-            if bounds["min"] is None:
-                continue
-            self._least[name] = min(self._least.get(name, bounds["min"]), bounds["min"])
-            self._most[name] = max(self._most.get(name, bounds["max"]), bounds["max"])
-
-    def to_json(self) -> str:
-        """Give Delta's form of them; text too long to help is left out on both ends."""
-        wide = {
-            name
-            for bounds in (self._least, self._most)
-            for name, value in bounds.items()
-            if isinstance(value, str) and len(value) > _STATISTICS_CHARACTERS
-        }
-        return json.dumps(
-            {
-                "numRecords": self._rows,
-                "minValues": {k: v for k, v in self._least.items() if k not in wide},
-                "maxValues": {k: v for k, v in self._most.items() if k not in wide},
-                "nullCount": self._nulls,
-            }
-        )

@@ -9,6 +9,7 @@ WITH
       service_name,
       service_version,
       service_instance_id,
+      MAX(ingest_batch_id) AS ingest_batch_id,
       MAX(time_unix_nano) AS last_time_unix_nano,
       BOOL_OR(is_cumulative) AS is_cumulative
     FROM profile_samples
@@ -52,6 +53,7 @@ SELECT
   profile_type,
   sample_type,
   sample_unit,
+  ingest_batch_id,
   is_cumulative,
   ROW_NUMBER() OVER (
     PARTITION BY

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from collectors.importing import Outcome
 from collectors.otlp.signals import SIGNALS
-from pipeline.lake import Lake
+from pipeline.lake import Lake, open_lake
 from tests.importing import otlp_files as files
 
 CORPUS = Path(os.environ.get("TAILGATE_CORPUS") or Path(__file__).parents[3] / "shared" / "corpus")
@@ -18,7 +19,24 @@ ENTRIES: list[dict[str, Any]] = (
     json.loads(MANIFEST.read_text())["files"] if MANIFEST.exists() else []
 )
 OTLP = [entry for entry in ENTRIES if entry["format"].startswith("otlp")]
-OTHERS = [entry for entry in ENTRIES if not entry["format"].startswith("otlp")]
+# What the corpus calls formats, and the collectors that read them.
+READ_BY = {
+    "pprof": ("pprof",),
+    "folded": ("folded",),
+    "speedscope": ("speedscope",),
+    "perf-script": ("perf-script",),
+    "perf-stat-csv": ("perf-stat",),
+    "perf-stat-interval-csv": ("perf-stat",),
+    "perf-stat-json": ("perf-stat",),
+    "bpftrace-json": ("bpftrace-json",),
+    "bpftrace-text": ("bpftrace-text",),
+    "bpftrace-table": ("bcc-table",),
+    "bcc-hist": ("bcc-histogram",),
+    "bcc-table": ("bcc-table",),
+    "bcc-stacks": ("bcc-stacks",),
+}
+IMPORTS = [entry for entry in ENTRIES if entry["format"] in READ_BY]
+UNSUPPORTED = [entry for entry in ENTRIES if entry["file"].startswith("unsupported/")]
 
 SIGNAL = {"trace": "traces", "metrics": "metrics", "logs": "logs", "events": "logs"}
 
@@ -68,10 +86,40 @@ def test_real_profiles_import_with_their_facts(lake: Lake, entry: dict[str, Any]
     assert totals == facts["observations"]
 
 
-def test_nothing_of_another_format_is_taken_for_otlp(lake: Lake) -> None:
-    paths = [CORPUS / entry["file"] for entry in OTHERS]
-    told = files.run(lake, *(path for path in paths if path.exists()))
-    assert len(told) > 200
-    taken = [outcome.file for outcome in told if outcome.format.startswith("otlp")]
-    assert taken == []
-    assert all(not sum(outcome.rows.values()) for outcome in told)
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    """Import every file of a profiler or eBPF tool into one lake; give the outcomes by file."""
+    lake = open_lake(tmp_path_factory.mktemp("corpus") / "lake", create=True)
+    entries = [*IMPORTS, *UNSUPPORTED]
+    outcomes = files.run(lake, *(CORPUS / entry["file"] for entry in entries))
+    return {str(outcome.file.relative_to(CORPUS)): outcome for outcome in outcomes}
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("corpus")
+@pytest.mark.parametrize("entry", IMPORTS, ids=key)
+def test_a_real_file_is_known_for_what_it_is_and_imported_or_refused(
+    told: dict[str, Outcome], entry: dict[str, Any]
+) -> None:
+    outcome = told[entry["file"]]
+    if entry["outcome"] == "accept":
+        assert outcome.status in ("imported", "known"), outcome.reason
+        assert outcome.format in READ_BY[entry["format"]]
+        # One is a heading with nothing below.
+        empty = entry.get("facts", {}).get("rows") == 0
+        assert empty or outcome.messages + outcome.known > 0
+    elif entry["outcome"] == "reject":
+        assert outcome.status in ("refused", "empty")
+        assert not sum(outcome.rows.values())
+        assert outcome.reason or outcome.status == "empty"
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("corpus")
+@pytest.mark.parametrize("entry", UNSUPPORTED, ids=key)
+def test_a_format_that_is_not_read_is_refused_with_those_that_are(
+    told: dict[str, Outcome], entry: dict[str, Any]
+) -> None:
+    outcome = told[entry["file"]]
+    assert outcome.status == "refused"
+    assert "known formats: pprof, speedscope" in outcome.reason

@@ -76,6 +76,6 @@ def test_an_empty_file_has_no_block(file: Path) -> None:
 
 
 def test_a_line_without_an_end_is_refused_in_bounded_memory(file: Path) -> None:
-    file.write_bytes(b"x" * (20 << 20))
-    with pytest.raises(BadFile, match="a line of more than 16777216 bytes; it is no text file"):
+    file.write_bytes(b"x" * (68 << 20))
+    with pytest.raises(BadFile, match="a line of more than 67108864 bytes; it is no text file"):
         read(file)
