@@ -2,8 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from hashlib import blake2b
-from struct import Struct
 
 import numpy as np
 import pyarrow as pa
@@ -11,15 +9,11 @@ import pyarrow.compute as pc
 
 from collectors.folded_frames import Owner, merged, open_brackets, read_comm
 from collectors.folded_table import EMPTY, OPEN, OWNER, SEPARATOR, FrameTable
-from collectors.frames_and_stacks import Bools, Ints
+from collectors.frames_and_stacks import Bools, Ints, stack_ids
 from pipeline.schema import PROFILE_FRAMES, PROFILE_STACKS
 
 # A process, its child, …, a thread.
 _OWNERS_DEEP = 16
-
-# How stack_ids writes a field's length, and the field that says that a stack is whole.
-_length = Struct("<I").pack
-_NOT_CUT = _length(1) + b"\0"
 
 # A type's name with more semicolons than this is a bracket that nothing closes.
 _PIECES_MOST = 32
@@ -132,28 +126,8 @@ def read_stacks(
         counts = np.where(empty, 1, counts)
     # Backwards as a whole, which turns each stack round and the order of the stacks too.
     numbers, counts = np.ascontiguousarray(numbers[::-1]), counts[::-1].copy()
-    ids = whole_stack_ids(table.ids()[numbers], counts)
+    ids = stack_ids(table.ids()[numbers], counts, np.zeros(len(counts), dtype=np.bool_))
     return FoldedStacks(ids, of_stack[::-1].copy(), numbers, counts)
-
-
-def whole_stack_ids(frame_ids: Ints, counts: Ints) -> Ints:
-    """Give the ids of stacks that were not cut: those of ``stack_ids``, half as fast again.
-
-    Args:
-        frame_ids: those of all stacks end to end, leaf first.
-        counts: n depths.
-    """
-    data = frame_ids.astype("<i8").tobytes()
-    ends = (8 * np.cumsum(counts)).tolist()
-    starts = [0, *ends][: len(ends)]
-    before = {8 * count: _length(8 * count) for count in set(counts.tolist())}
-    digests = [
-        blake2b(
-            b"%b%b%b" % (before[end - start], data[start:end], _NOT_CUT), digest_size=8
-        ).digest()
-        for start, end in zip(starts, ends, strict=True)
-    ]
-    return np.frombuffer(b"".join(digests), dtype="<i8").astype(np.int64)
 
 
 def _without_separators(

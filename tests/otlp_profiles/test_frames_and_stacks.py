@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from collectors.frames_and_stacks import Frame, frame_id, stack_ids
+from collectors.frames_and_stacks import Frame, content_id, frame_id, stack_ids
 from collectors.profile_types import PROFILE_TYPE_NAMES, canonical_unit, profile_type
 from pipeline.schema.profiles import PROFILE_TYPES
 
@@ -18,6 +20,24 @@ def test_three_ids_are_pinned() -> None:
     assert frame_id(Frame(mapping="libc.so", address=0xFFFF_FFFF_8100_0000)) == PIN_ADDRESS
     both = np.array([PIN_LEAF, PIN_ADDRESS])
     assert stack_ids(both, np.array([2]), np.array([False])).tolist() == [PIN_STACK]
+
+
+STACKS = st.lists(
+    st.tuples(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1), st.booleans()), max_size=5
+)
+
+
+@given(stacks=STACKS)
+def test_a_stacks_id_is_that_of_its_frames_and_whether_it_was_cut(
+    stacks: list[tuple[list[int], bool]],
+) -> None:
+    frames = np.array([each for stack, _ in stacks for each in stack], dtype=np.int64)
+    counts = np.array([len(stack) for stack, _ in stacks], dtype=np.int64)
+    cut = np.array([flag for _, flag in stacks], dtype=np.bool_)
+    expected = [
+        content_id(np.array(stack, dtype="<i8").tobytes(), bytes([flag])) for stack, flag in stacks
+    ]
+    assert stack_ids(frames, counts, cut).tolist() == expected
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import random
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,8 +12,6 @@ from hypothesis import strategies as st
 from collectors.collector import Head
 from collectors.folded import FOLDED
 from collectors.folded_rows import read
-from collectors.folded_stacks import whole_stack_ids
-from collectors.frames_and_stacks import stack_ids
 from pipeline.errors import BadFile
 from tests.profiles.folded_reading import Read, read_file
 
@@ -58,14 +55,6 @@ def test_what_is_folded_is_read_back(folder: Path, profile) -> None:
 def comparable(found: Read) -> dict[str, list[str]]:
     """Give all rows, whatever their order."""
     return {name: sorted(map(str, rows)) for name, rows in found.tables.items()}
-
-
-@given(stacks=st.lists(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1), max_size=5))
-def test_ids_of_stacks_are_those_that_every_format_gives(stacks) -> None:
-    frames = np.array([each for stack in stacks for each in stack], dtype=np.int64)
-    counts = np.array([len(stack) for stack in stacks], dtype=np.int64)
-    expected = stack_ids(frames, counts, np.zeros(len(counts), dtype=np.bool_))
-    assert whole_stack_ids(frames, counts).tolist() == expected.tolist()
 
 
 FRAMES = st.sampled_from(
