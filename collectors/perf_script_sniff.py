@@ -13,6 +13,8 @@ _FRAME = re.compile(r"[ \t]+(?:0x)?[0-9a-f]{1,16}(?:[ \t]+\S.*|[ \t]*)$")
 _PID = r"(?:\S|\S.{0,200}?\S)\s+(?:-?\d{1,10}/)?-?\d{1,10}"
 # ftrace writes nearly the same: shop-7 [001].
 _OF_FTRACE = r".{0,200}-\d{1,10}\s+(?:\(.{0,20}\)\s+)?\[\d"
+# An address and what is there. An address alone looks like a count of py-spy's without a stack.
+_NAMED_FRAME = re.compile(r"[ \t]+(?:0x)?[0-9a-f]{1,16}[ \t]+\S")
 # With its time and event, a line is sure enough if what follows does not speak against it.
 _TIMED = re.compile(
     rf"\s*(?:{_PID}|(?!{_OF_FTRACE})\S.{{0,200}}?)\s+(?:\[\d{{1,4}}\]\s+)?(?:\S{{4,8}}\s+)?\d{{1,10}}\.\d{{3,9}}:"
@@ -70,4 +72,5 @@ def _tells(line: str, behind: str) -> bool | None:
         return None if timed["event"] else False
     # Without a time many texts look like this, so the frame has to be as perf writes it.
     is_plain = _PLAIN.match(line) or _NAMED.match(line)
-    return bool(is_plain and is_frame and not line.startswith((" ", "\t")))
+    is_sure = is_frame and (";" not in line or _NAMED_FRAME.match(behind))
+    return bool(is_plain and is_sure and not line.startswith((" ", "\t")))

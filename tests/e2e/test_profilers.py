@@ -33,7 +33,7 @@ def tailgate(*arguments: object, status: int = 0) -> Any:
 
 def record(out: Path, *names: str, rounds: int) -> list[Path]:
     """Profile both versions of the shop's checkout, one of which signs four times as much."""
-    command = [sys.executable, str(SHOP), "profile", "--out", str(out), "--seconds", "3"]
+    command = [sys.executable, str(SHOP), "profile", "--out", str(out), "--seconds", "2"]
     command += ["--rate", "30", "--instances", "1", "--compute", "8", "--fault", "hot-function"]
     command += ["--rounds", str(rounds)]
     for name in names:

@@ -47,7 +47,7 @@ def test_spoilt_requests_of_every_signal_break_nothing(target: Target) -> None:
     assert found(report) == []
     # Both what is taken and what is refused was tried, over each transport.
     for answer in ("gRPC OK", "gRPC INVALID_ARGUMENT", "HTTP 200", "HTTP 400", "HTTP 413"):
-        assert target.answers[answer] >= 20, target.answers
+        assert target.answers[answer] >= 10, target.answers
     assert sum(target.account.kept.values()) >= 500
 
 

@@ -263,7 +263,7 @@ def test_ten_gigabytes_of_garbage_are_refused_at_their_beginning(
     taken: list[int] = []
     (outcome,) = import_files(lake, find([file]), Wishes(), lambda _, read: taken.append(read))
     assert outcome.status == "refused"
-    assert outcome.reason.startswith("no collector reads this; known formats: otlp-json-lines,")
+    assert outcome.reason.startswith("no collector reads this; known formats: pprof, speedscope,")
     # Not even its hash was asked for.
     assert (outcome.sha256, taken) == ("", [])
 

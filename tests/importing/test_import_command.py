@@ -61,7 +61,7 @@ def test_a_folder_is_imported_and_every_file_told(tmp_path: Path, folder: Path) 
         *("imported", "empty", "refused", "imported"),
     ]
     assert f"{folder}/a.jsonl: line 2: not JSON" in text
-    assert f"{folder}/notes.md: no collector reads this; known formats: otlp-json-lines" in text
+    assert f"{folder}/notes.md: no collector reads this; known formats: pprof, speedscope" in text
     # No progress bar in a pipe.
     assert done.stderr == b""
     lake = open_lake(tmp_path / "lake")
@@ -102,8 +102,8 @@ def test_strict_stops_at_the_first_fault(tmp_path: Path, folder: Path) -> None:
     [
         ((), "Missing argument 'PATH...'"),
         (("missing",), "missing: no such file or folder"),
-        ((".", "--format", "xml"), "'xml' is not one of 'otlp-json-lines'"),
-        ((".", "--signal", "smoke"), "'smoke' is not one of 'traces', 'metrics', 'logs'"),
+        ((".", "--format", "xml"), "'xml' is not one of 'pprof'"),
+        ((".", "--signal", "smoke"), "'smoke' is not one of 'profiles', 'ebpf', 'traces'"),
     ],
 )
 def test_a_wrong_call_is_status_2_and_makes_no_lake(

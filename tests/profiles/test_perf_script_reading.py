@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collectors.collector import Head
+from collectors.folded import FOLDED
 from collectors.perf_script import PERF_SCRIPT
 from pipeline.errors import BadFile
 from tests.profiles.perf_script_reading import Perf, read_text
@@ -227,3 +228,11 @@ def test_what_an_earlier_run_landed_is_known_and_the_rest_is_the_same(tmp_path: 
     assert rest.messages == whole.messages
     assert rest.profiles == whole.profiles
     assert 0 < len(rest.tables["profile_samples"]) < len(whole.tables["profile_samples"])
+
+
+@pytest.mark.parametrize("count", ["2", "22", "222", "2222"])
+def test_folded_stacks_with_a_stack_without_frames_are_not_taken_for_samples(count):
+    # py-spy writes such a stack as a blank and its count, which could be an address.
+    text = f"serve (shop.py:7);wait (shop.py:9) 31\n {count}\nserve (shop.py:7) 2\n"
+    assert not PERF_SCRIPT.sniff(Head(text.encode(), whole=True))
+    assert FOLDED.sniff(Head(text.encode(), whole=True))
