@@ -16,6 +16,9 @@ COUNT = r"[0-9]+(?:\.[0-9]*)?"
 _COUNT = re.compile(COUNT)
 _PY_SPY = re.compile(r" \((?:[^();]+:\d+|[^();]+\.pyx?)\)(?:;|[ \t]+[0-9])")
 
+# How py-spy writes a stack without frames.
+_WITHOUT_STACK = re.compile(r" [0-9]{1,18}")
+
 # Other formats whose lines may end in a blank and a number.
 _OTHERS = ("@", "{", "//", "==", "%")
 # Lines with several frames are rare elsewhere; where they are few, more of the lines must be good.
@@ -35,7 +38,7 @@ def first_lines(content: Content) -> list[str]:
 
 def is_folded(head: Head) -> bool:
     """Tell folded stacks: nearly every line ends in a count, and some have several frames."""
-    lines = _lines(head)
+    lines = [line for line in _lines(head) if not _WITHOUT_STACK.fullmatch(line)]
     if not lines or any(line.startswith(_OTHERS) for line in lines):
         return False
     stacks = [stack for line in lines if (stack := _before_count(line))]
