@@ -59,9 +59,12 @@ def test_py_spy_on_the_shop_names_the_function_that_got_slower(tmp_path: Path) -
         *("--baseline", "service.version=1.4.1", "--canary", "service.version=1.4.2"),
         status=1,
     )
-    regressions = [each["function"] for each in told["findings"] if each["outcome"] == "regression"]
-    assert SLOW in regressions[0]
-    assert all(SLOW in each for each in regressions)
+    regressions = [each for each in told["findings"] if each["outcome"] == "regression"]
+    first = regressions[0]
+    assert first["function"] == SLOW
+    # A machine that is busy makes small changes of its own; on the recorded sample there are none.
+    others = [each for each in regressions if each["function"] != SLOW]
+    assert all(each["change_points"] < first["change_points"] / 5 for each in others)
 
 
 @pytest.mark.skipif(not shutil.which("perf"), reason="perf is not here")
