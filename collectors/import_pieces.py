@@ -14,7 +14,7 @@ from functools import cache
 from collectors.collector import Rows
 from pipeline.errors import TailgateError
 from pipeline.lake import Application, Lake, application_sequence, commit
-from pipeline.lake.parquet import IMPORT, TableWriter
+from pipeline.lake.parquet import LANDING, TableWriter
 from pipeline.schema import TABLES, Table
 
 _TABLE_OF_NAME = {table.name: table for table in TABLES}
@@ -81,7 +81,7 @@ class Pieces:
                 continue
             if name not in self._writers:
                 table = _TABLE_OF_NAME[name]
-                writer = TableWriter(self._lake.folder(table), table, IMPORT)
+                writer = TableWriter(self._lake.folder(table), table, LANDING)
                 self._writers[name] = self._open.enter_context(writer)
             self._writers[name].write(part)
             self._written[name] += part.num_rows

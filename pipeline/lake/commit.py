@@ -17,7 +17,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from pipeline.errors import CommitConflict, LakeError
 from pipeline.lake.lake import Lake, disk_errors, open_table, sync_file, sync_folder
-from pipeline.lake.parquet import IMPORT, TableWriter, partition_values
+from pipeline.lake.parquet import LANDING, TableWriter, partition_values
 from pipeline.lake.snapshot import DataFile
 from pipeline.schema import SCHEMA_VERSION, Table
 
@@ -79,7 +79,7 @@ def append(
         application_sequence(lake, table, application.id)
     ):
         return None
-    with TableWriter(lake.folder(table), table, IMPORT) as writer:
+    with TableWriter(lake.folder(table), table, LANDING) as writer:
         writer.write(rows)
     return commit(lake, table, writer.actions, application, metadata)
 

@@ -17,7 +17,7 @@ from pipeline.lake import (
 )
 from pipeline.lake.compact import repeats_since
 from pipeline.lake.lake import scratch_folder
-from pipeline.lake.parquet import IMPORT, TableWriter
+from pipeline.lake.parquet import LANDING, TableWriter
 from pipeline.rollup.updates import (
     BATCH_ROWS,
     ROUTES,
@@ -147,7 +147,7 @@ def _replace(
     # No change of data: what reads the rollup's log must not count these rows a second time.
     with (
         scratch_folder(lake) as scratch,
-        TableWriter(lake.folder(target), target, IMPORT, data_change=False) as writer,
+        TableWriter(lake.folder(target), target, LANDING, data_change=False) as writer,
     ):
         for batch in _batches(files):
             paths = [file.path for file in batch]
