@@ -170,7 +170,6 @@ class _Reader:
             "sample_type": pa.repeat(self._unit.name, count),
             "sample_unit": pa.repeat(self._unit.unit, count),
             "value": values,
-            "labels": _empty_maps(count),
         }
         if self._unit.observations:
             columns["samples"] = values
@@ -229,12 +228,6 @@ class _Reader:
                 f"{self._content.path}: folded stacks: {self._bad} of {lines} lines have no stack "
                 f"with its count; import what the profiler wrote, or give its --format"
             )
-
-
-def _empty_maps(count: int) -> pa.MapArray:
-    """Give so many empty maps at once; one after another they cost as much as the stacks' ids."""
-    none = pa.array([], pa.string())
-    return pa.MapArray.from_arrays(np.zeros(count + 1, dtype=np.int32), none, none)
 
 
 def _rejects(block: Block, lines: Lines, piece: int) -> Iterator[Reject]:

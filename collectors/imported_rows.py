@@ -8,11 +8,10 @@ import pyarrow as pa
 
 from collectors.collector import Reading
 from collectors.frames_and_stacks import Ints
+from collectors.otlp.screening import REDACTED
 from collectors.otlp.times import partition_dates
 from pipeline.schema import ATTRIBUTES, Table
 from pipeline.schema.common import RESOURCE_COLUMNS, UNKNOWN_SERVICE
-
-REDACTED = "[redacted]"
 
 # What a table's column is where a format says nothing of it.
 _DEFAULTS: dict[str, object] = {

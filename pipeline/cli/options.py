@@ -35,3 +35,11 @@ def config_option(command: Command) -> Command:
         metavar="FILE",
         help="Settings; ./tailgate.toml where there is one.",
     )(command)
+
+
+def where_pair(text: str) -> tuple[str, str]:
+    """Read KEY=VALUE, as --where takes it."""
+    key, found, value = text.partition("=")
+    if not found:
+        raise click.UsageError(f"--where {text}: write KEY=VALUE, as in service.version=1.4.2")
+    return key, value

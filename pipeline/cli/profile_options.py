@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.options import where_pair
+
 if TYPE_CHECKING:
     from pipeline.jobs.profile_request import ProfileRequest
 
@@ -61,12 +63,4 @@ def profile_request(
     from pipeline.jobs.windows import parse_window
 
     window = parse_window(since, until, time.time_ns())
-    return ProfileRequest(*window, tuple(map(_pair, where)), profile_type, sample_type)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    """Read KEY=VALUE."""
-    key, found, value = text.partition("=")
-    if not found:
-        raise click.UsageError(f"--where {text}: write KEY=VALUE, as in service.version=1.4.2")
-    return key, value
+    return ProfileRequest(*window, tuple(map(where_pair, where)), profile_type, sample_type)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from pipeline.cli.options import lake_option
+from pipeline.cli.options import lake_option, where_pair
 from pipeline.cli.output import write_result
 from pipeline.cli.run_profiles import hotspots, profile_diff
 
@@ -125,7 +125,7 @@ def baseline(
     now = time.time_ns()
     request = BaselineRequest(
         *parse_window(since, until, now),
-        tuple(_pair(text) for text in where),
+        tuple(where_pair(text) for text in where),
         kind,
         group_by or DEFAULT_GROUP_BY,
         exact,
@@ -163,14 +163,6 @@ def _save(lake: "Lake", result: "BaselineResult", name: str, now_unix_nano: int)
 
     groups = baseline_store.save(lake, result, name, now_unix_nano)
     click.echo(f"saved {groups} groups as {name}", err=True)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    """Read KEY=VALUE."""
-    key, found, value = text.partition("=")
-    if not found:
-        raise click.UsageError(f"--where {text}: write KEY=VALUE, as in service.version=1.4.2")
-    return key, value
 
 
 def _update(lake: "Lake") -> None:

@@ -28,9 +28,9 @@ def explained(budget: Budget) -> str:
             allowed.append(f"{100 * budget.increase_ratio:.4g} %")
         if budget.increase:
             allowed.append(f"{budget.increase:g} {unit} more")
-        joined = " and ".join(allowed)
-        text = f"{whose} must not exceed that of {side_text(budget.baseline)} by both {joined}"
-        text = text.replace("by both", "by") if len(allowed) == 1 else text
+        both = "both " if len(allowed) > 1 else ""
+        by = f"by {both}{' and '.join(allowed)}"
+        text = f"{whose} must not exceed that of {side_text(budget.baseline)} {by}"
     kind = "" if budget.critical else " (told only)"
     return f"{budget.name}: {text}{kind}"
 

@@ -1,7 +1,7 @@
 """Judgements and budgets written: for people, programs, CI servers and pull requests."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import BinaryIO
 from xml.etree import ElementTree
@@ -115,10 +115,9 @@ def _cells(check: Check) -> list[str]:
     ]
 
 
-def _line(cells: object) -> str:
+def _line(cells: Sequence[str]) -> str:
     """Give a line of a Markdown table; what would end a cell is escaped."""
-    texts = [str(each) for each in cells]  # type: ignore[attr-defined]
-    escaped = [text.replace("\\", "\\\\").replace("|", "\\|") for text in texts]
+    escaped = [cell.replace("\\", "\\\\").replace("|", "\\|") for cell in cells]
     return f"| {' | '.join(' '.join(text.split()) for text in escaped)} |"
 
 

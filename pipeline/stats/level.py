@@ -6,7 +6,7 @@ Source: Woodruff (1952), JASA 47(260), for intervals of quantiles through the sh
 import math
 
 from pipeline.stats.cells import Floats, Range, Side
-from pipeline.stats.proportions import wilson_interval
+from pipeline.stats.share_shift import wilson
 from pipeline.stats.shift import Estimate, density, ratio_variance
 
 
@@ -42,5 +42,4 @@ def share_level(side: Side, above: Floats, confidence: float) -> tuple[float, fl
     variance, _ = ratio_variance([side], [above])
     least = share * (1 - share) / side.effective
     inflation = max(1.0, variance / least) if least > 0 else 1.0
-    low, high = wilson_interval([share], [side.effective / inflation], confidence)
-    return share, float(low[0]), float(high[0])
+    return share, *wilson(share, side.effective / inflation, confidence)

@@ -183,7 +183,7 @@ def test_damage_never_ends_in_a_trace(
     for place, byte in flips:
         data[place % len(data)] = byte
     del data[length % len(data) + 1 :]
-    PERF_SCRIPT.sniff(Head(bytes(data), True))
+    assert PERF_SCRIPT.sniff(Head(bytes(data), True)) in (True, False)
     with contextlib.suppress(BadFile):
         read_text(tmp_path, bytes(data))
 
