@@ -65,6 +65,7 @@ class Check:
         p_adjusted: Holm's; NaN where there is none.
         advice: what would settle it.
         name: of the budget, where it is one.
+        weight: what it counts for in the score, beside the others' 1; decides nothing.
     """
 
     service_name: str
@@ -80,6 +81,7 @@ class Check:
     p_adjusted: float = math.nan
     advice: str = ""
     name: str = ""
+    weight: float = 1.0
 
 
 def settle(checks: Sequence[Check], alpha: float) -> tuple[Check, ...]:
@@ -146,17 +148,18 @@ def overall(checks: Sequence[Check]) -> str:
 
 
 def score(checks: Sequence[Check]) -> float | None:
-    """Give the share of critical checks that pass or warn, in per cent: Kayenta's figure.
+    """Give the weighted share of critical checks that pass or warn, in per cent: Kayenta's figure.
 
     It decides nothing. None where nothing was judged.
 
     >>> score([Check("s", "o", "p50", "ms", "ratio", verdict="pass")])
     100.0
     """
-    judged = [c.verdict for c in checks if c.critical and c.verdict in (PASS, WARN, FAIL)]
+    judged = [c for c in checks if c.critical and c.verdict in (PASS, WARN, FAIL) and c.weight > 0]
     if not judged:
         return None
-    return 100.0 * sum(verdict != FAIL for verdict in judged) / len(judged)
+    good = sum(check.weight for check in judged if check.verdict != FAIL)
+    return 100.0 * good / sum(check.weight for check in judged)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -18,6 +18,9 @@ from pipeline.stats.cells import Floats, Ints, Side
 from pipeline.stats.share_shift import ShareShift, share_shift
 from pipeline.stats.shift import Pair, Shift
 
+# Requests of both sides, by service, operation, instance, minute and bucket.
+CELLS = "cells"
+
 # Rows of one operation, by column.
 Part = dict[str, NDArray[np.generic]]
 
@@ -67,6 +70,19 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """All that a judgement is made of, so that it can be kept and made again.
+
+    Attributes:
+        tables: rows, by what they are; CELLS is always there.
+        versions: of the lake's tables that were read, by table.
+    """
+
+    tables: dict[str, pa.Table]
+    versions: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Judged:
     """What a judgement found.
 
@@ -100,8 +116,23 @@ def run(lake: Lake, request: JudgeRequest) -> Judged:
         LakeError: a file cannot be read.
         CommitConflict, LakeUnavailable: the rollups cannot be brought up to date.
     """
+    return compare(read(lake, request), request)
+
+
+def read(lake: Lake, request: JudgeRequest) -> Inputs:
+    """Read all rows that a judgement is made of.
+
+    Raises:
+        LakeError, CommitConflict, LakeUnavailable: as for ``run``.
+    """
     window = (request.since_unix_nano, request.until_unix_nano)
     rows, version = cells(lake, request.values(), *window)
+    return Inputs({CELLS: rows}, {LATENCY_MINUTES.name: version})
+
+
+def compare(inputs: Inputs, request: JudgeRequest) -> Judged:
+    """Compare what was read: the same rows give the same answer, wherever they come from."""
+    rows, version = inputs.tables[CELLS], inputs.versions[LATENCY_MINUTES.name]
     side, minute = rows["side"].to_numpy(), rows["minute"].to_numpy()
     spans = [
         (int(minute[side == each].min()), int(minute[side == each].max()) + 1)
