@@ -29,7 +29,7 @@ demo: setup  ## run the main job on the sample: receive, land, baseline, SQL
 	$(BIN)/tailgate demo
 
 test: setup  ## run the tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff format --check .
@@ -72,7 +72,7 @@ compat: setup  ## run the tests on the newest DuckDB, in an environment of its o
 	.venv-compat/bin/python -m pip install --quiet --require-hashes -r requirements.txt
 	.venv-compat/bin/python -m pip install --quiet --no-deps --upgrade 'duckdb>=2,<3'
 	.venv-compat/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	.venv-compat/bin/python -m pytest -n $(WORKERS) --dist loadgroup
+	.venv-compat/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 clean:  ## take away what was made here
 	rm -rf $(VENV) .venv-compat build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-lake

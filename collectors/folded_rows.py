@@ -144,11 +144,13 @@ class _Reader:
         """Give the places of the stacks that had no row yet."""
         if len(self._known) > _STACKS_KNOWN:
             self._known.clear()
-        known = self._known
-        ids = dict(zip(stacks.ids.tolist(), range(len(stacks.ids)), strict=True))
-        new = [place for identity, place in ids.items() if identity not in known]
-        known.update(ids)
-        return np.array(sorted(new), dtype=np.int64)
+        ids = stacks.ids.tolist()
+        new = set(ids) - self._known
+        self._known |= new
+        if len(new) == len(ids):
+            return np.arange(len(ids))
+        places = dict(zip(ids, range(len(ids)), strict=True))
+        return np.array(sorted(places[identity] for identity in new), dtype=np.int64)
 
     def _samples(self, piece: int) -> Iterator[Rows]:
         """Give what was added up."""

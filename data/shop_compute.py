@@ -4,11 +4,12 @@ Most of the shop sleeps, which costs no core and shows in no profile. Each funct
 as long as the others, so a profile has known shares; a fault makes one of them longer.
 """
 
-import hashlib
+import zlib
 
 # About half a millisecond a function and round on a machine of 2026.
 _LINES_A_ROUND = 1200
-_HASHES_A_ROUND = 1500
+_CHECKSUMS_A_ROUND = 16
+_CHECKSUM_BYTES = 1 << 16
 
 Lines = list[dict[str, int]]
 
@@ -17,7 +18,7 @@ def compute_order(order: int, rounds: int, sign_rounds: int) -> str:
     """Work out an order's discount, receipt and signature, some rounds each.
 
     >>> len(compute_order(7, 1, 2))
-    64
+    8
     """
     lines = [{"sku": number % 60, "quantity": number % 5 + 1} for number in range(_LINES_A_ROUND)]
     total_cents = 0
@@ -51,8 +52,9 @@ def render_receipt(lines: Lines, total_cents: int) -> str:
 
 
 def sign_receipt(receipt: str) -> str:
-    """Hash a receipt over and over."""
-    digest = receipt.encode()
-    for _ in range(_HASHES_A_ROUND):
-        digest = hashlib.sha256(digest).hexdigest().encode()
-    return digest.decode()
+    """Add up a receipt's checksum over and over, in one native function that perf can name too."""
+    block = receipt.encode().ljust(_CHECKSUM_BYTES, b".")
+    checksum = 0
+    for _ in range(_CHECKSUMS_A_ROUND):
+        checksum = zlib.crc32(block, checksum)
+    return f"{checksum:08x}"

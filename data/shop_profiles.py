@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import product, takewhile
 from pathlib import Path
 
 from shop_fleet import Plan, open_shop
@@ -50,6 +51,7 @@ COMMANDS: Mapping[str, str] = {
     ),
 }
 RATE_HERTZ = 100
+_TRIES = 10
 
 
 @dataclass(frozen=True)
@@ -81,15 +83,19 @@ def record_profiles(
         plan: the shop; its `compute` makes checkout burn time.
         rate_per_s: customers a second.
         seconds: how long a profiler looks.
-        rounds: how often py-spy looks; the other profilers look once.
+        rounds: how often py-spy looks, or each of ``only``; the other profilers look once.
         only: names of COMMANDS; none for all.
 
     Returns:
         What was recorded and what was left out, for people.
     """
     present, missing = _present(only or tuple(COMMANDS))
-    looks = [("pyspy.raw.txt", number) for number in range(rounds) if "pyspy.raw.txt" in present]
-    looks += [(name, 0) for name in present if name != "pyspy.raw.txt"]
+    # Those that are asked for look together, and as often; of all, one after the other.
+    looks = [(present, number) for number in range(rounds)] if only else []
+    if not only:
+        often = [name for name in present if name == "pyspy.raw.txt"]
+        looks = [(often, number) for number in range(rounds) if often]
+        looks += [([name], 0) for name in present if name not in often]
     recordings: list[Recording] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-profiles-")))
@@ -98,14 +104,18 @@ def record_profiles(
         gateways = stack.enter_context(open_shop(plan))
         pids: dict[str, int] = json.loads((folder / "pids.json").read_text())
         places = [name for name in pids if name.startswith(f"{PROFILED}-")]
-        length = (seconds + 2) * len(looks) + 5
+        # A profiler takes some seconds more to write down what it saw: customers come until the
+        # last has ended.
+        ended = threading.Event()
+        coming = arrivals(plan.seed, rate_per_s, 60.0 * len(looks) + seconds * len(looks))
         load = threading.Thread(
-            target=run_load, args=(arrivals(plan.seed, rate_per_s, float(length)), gateways)
+            target=run_load, args=(takewhile(lambda _: not ended.is_set(), coming), gateways)
         )
         load.start()
         time.sleep(2)
-        for name, number in looks:
-            recordings += _look(name, number, places, pids, seconds, folder)
+        for names, number in looks:
+            recordings += _look(names, number, places, pids, seconds, folder)
+        ended.set()
         load.join()
     _write(out, recordings, seconds)
     told = {"faults": dict(plan.faults), "compute": plan.compute, "files": facts(out)}
@@ -130,30 +140,39 @@ def _path(program: str) -> str | None:
 
 
 def _look(
-    name: str,
+    names: Sequence[str],
     number: int,
     places: Sequence[str],
     pids: Mapping[str, int],
     seconds: int,
     folder: Path,
 ) -> Iterator[Recording]:
-    """Run one profiler on every place at once, and give what each wrote."""
+    """Run some profilers on every place at once, and give what each wrote."""
     running = []
-    for place in places:
+    for name, place in product(names, places):
         stem, _, end = name.partition(".")
         file = folder / f"{place}.{stem}.{number}.{end}"
         values = {"pid": pids[place], "seconds": seconds, "rate": RATE_HERTZ, "file": file}
         program, _, rest = COMMANDS[name].partition(" ")
         command = f"{_path(program)} {rest.format(**values)}"
-        began = datetime.now(UTC)
-        process = subprocess.Popen(
-            command, shell=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        running.append((place, file, began, process))
-    for place, file, began, process in running:
-        if process.wait(60 + 10 * seconds) == 0 and file.exists() and file.stat().st_size:
-            label = file.name.removeprefix(f"{place}.")
-            yield Recording(label, place, COMMANDS[name], _plain(file.read_bytes()), began)
+        running.append((name, place, file, command, datetime.now(UTC), _started(command)))
+    for name, place, file, command, began, process in running:
+        for tries_left in reversed(range(_TRIES)):
+            done = process.wait(60 + 10 * seconds) == 0
+            if done and file.exists() and file.stat().st_size:
+                label = file.name.removeprefix(f"{place}.")
+                yield Recording(label, place, COMMANDS[name], _plain(file.read_bytes()), began)
+                break
+            # perf gives up when a thread that it has listed ends before it attaches to it.
+            if tries_left:
+                began, process = datetime.now(UTC), _started(command)
+
+
+def _started(command: str) -> subprocess.Popen[bytes]:
+    """Start a profiler."""
+    return subprocess.Popen(
+        command, shell=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
 
 
 def _readme(plan: Plan, rate_per_s: float, seconds: int, recordings: Sequence[Recording]) -> str:

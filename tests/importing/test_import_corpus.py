@@ -96,7 +96,6 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("corpus")
 @pytest.mark.parametrize("entry", IMPORTS, ids=key)
 def test_a_real_file_is_known_for_what_it_is_and_imported_or_refused(
     told: dict[str, Outcome], entry: dict[str, Any]
@@ -115,7 +114,6 @@ def test_a_real_file_is_known_for_what_it_is_and_imported_or_refused(
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("corpus")
 @pytest.mark.parametrize("entry", UNSUPPORTED, ids=key)
 def test_a_format_that_is_not_read_is_refused_with_those_that_are(
     told: dict[str, Outcome], entry: dict[str, Any]

@@ -15,8 +15,6 @@ from tests.importing import otlp_files as files
 SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "profiles"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((SAMPLE / "expected.json").read_text())["files"]
 
-pytestmark = pytest.mark.xdist_group("profiles_sample")
-
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:

@@ -1,5 +1,6 @@
 """Real pprof files, from a corpus that is not part of the project, read as it says."""
 
+import functools
 import json
 import os
 import re
@@ -24,6 +25,8 @@ ENTRIES: list[dict[str, Any]] = (
 )
 BY_FILE = {entry["file"]: entry for entry in ENTRIES}
 
+LARGE_BYTES = 200_000
+
 if not ENTRIES:
     pytest.skip(f"no corpus in {CORPUS}; set TAILGATE_CORPUS", allow_module_level=True)
 
@@ -38,8 +41,16 @@ def key(entry: dict[str, Any]) -> str:
     return str(entry["file"])
 
 
+@functools.cache
+def read_large(file: str) -> Read:
+    """Read a file once for all tests."""
+    return read_file(PPROF.read, CORPUS / file)
+
+
 def read(entry: dict[str, Any]) -> Read:
     """Read a file of the corpus."""
+    if (CORPUS / entry["file"]).stat().st_size > LARGE_BYTES:
+        return read_large(entry["file"])
     return read_file(PPROF.read, CORPUS / entry["file"])
 
 
