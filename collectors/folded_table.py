@@ -103,15 +103,12 @@ class FrameTable:
         """Give frames as rows of profile_frames, those that were not given before."""
         used = np.zeros(len(self._ids), dtype=np.bool_)
         used[numbers] = True
-        frames: dict[Frame, int] = {}
-        ids: list[int] = []
+        frames: dict[int, Frame] = {}
         for number in np.flatnonzero(used).tolist():
             if self._ids[number] not in self._given:
                 self._given.add(self._ids[number])
-                frames[self._frames[number]] = len(ids)
-                ids.append(self._ids[number])
-        # With the ids at hand: they take longer than all else about a frame.
-        return Frames(frames, ids).rows()
+                frames[self._ids[number]] = self._frames[number]
+        return Frames.of(frames.values(), list(frames)).rows()
 
     @property
     def full(self) -> bool:

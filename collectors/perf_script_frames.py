@@ -54,7 +54,7 @@ class FileFrames(Frames):
         new = list(itertools.islice(self._places, self._given, None))
         identities = self._ids[self._given :]
         self._given = len(self._ids)
-        return Frames(dict(zip(new, itertools.count())), identities).rows()
+        return Frames.of(new, identities).rows()
 
 
 @dataclass
