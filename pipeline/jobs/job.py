@@ -35,6 +35,8 @@ class Job:
 def asking() -> Iterator[Connection]:
     """Open a DuckDB connection for one job and close it behind it."""
     with contextlib.closing(session()) as connection:
+        # Or a table of more than a few hundred thousand rows forgets what ORDER BY gave it.
+        connection.execute("SET preserve_insertion_order = true")
         yield connection
 
 
