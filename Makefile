@@ -54,7 +54,7 @@ soak: setup  ## load for SOAK_SECONDS, with kills and a full disk: nothing lost,
 	$(BIN)/python -m tests.soak.run --seconds $(SOAK_SECONDS)
 
 simulate: setup  ## how often the judge is wrong and what it finds, over many simulated releases
-	$(BIN)/python -m tests.simulate.run --runs $(SIMULATE_RUNS)
+	$(BIN)/python -m tests.simulate.run --runs $(SIMULATE_RUNS) --workers $(WORKERS)
 
 sample: setup  ## record data/sample/ anew from data/shop.py
 	$(BIN)/python data/shop.py record --out data/sample/otlp --seconds 720 --rate 11.4 \

@@ -1,54 +1,35 @@
-"""From comparisons to checks: margins, the sizes that a verdict needs, and what would settle it."""
+"""From what was compared to verdicts: every check, what they come to, and what else to know."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.gate.verdict import (
-    INCONCLUSIVE,
-    NO_DATA,
-    WARN,
-    Check,
-    Measure,
-    overall,
-    score,
-    settle,
+from pipeline.gate.judgement_checks import (
+    LARGE_SHARE,
+    LEAST_INSTANCES,
+    LEAST_MINUTES,
+    LEAST_SHARED,
+    comparison_checks,
+    too_small,
 )
-from pipeline.jobs.judge import Comparison, Judged
-from pipeline.stats.share_shift import ShareShift
-from pipeline.stats.shift import Shift
+from pipeline.gate.measures import Tolerance, split_measure
+from pipeline.gate.verdict import INCONCLUSIVE, Check, overall, score, settle
+from pipeline.jobs.judge_answer import OTHER, Comparison, Judged
+from pipeline.jobs.judge_compare import LEAST_BEYOND
+from pipeline.jobs.judge_window import clock_text
 
-# Requests beyond a quantile that each side needs, minutes, and instances of both sides together.
-LEAST_BEYOND = 10
-LEAST_MINUTES = 6
-LEAST_INSTANCES = 3
-# Of the minutes of either side both must have this share, or load is not the same for both.
-LEAST_SHARED = 0.8
+__all__ = [
+    "LEAST_BEYOND",
+    "LEAST_INSTANCES",
+    "LEAST_MINUTES",
+    "LEAST_SHARED",
+    "Judgement",
+    "Tolerance",
+    "judge",
+]
 
-# An operation of one side only counts for the whole from this share of that side's requests.
-_LARGE_SHARE = 0.05
-
-# A smaller growth of the error ratio is no failure, however sure it is.
-_ERROR_FLOOR = 0.001
-
-_NANO_A_MS = 1e6
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """What is let through.
-
-    Attributes:
-        alpha: how often a sound canary may fail, over all checks together.
-        relative: quantiles may grow by this share of the baseline's.
-        absolute_ms: and by this much; both must be exceeded.
-        error_difference: the error ratio may grow by this much, absolutely: a pass is sure of it.
-    """
-
-    alpha: float = 0.01
-    relative: float = 0.05
-    absolute_ms: float = 0.0
-    error_difference: float = 0.01
+# From the first third of the window to the last one side's requests fell to this of the other's.
+_STARVED = 0.5
 
 
 @dataclass(frozen=True)
@@ -61,6 +42,7 @@ class Judgement:
         checks: each with its verdict.
         verdict: of all.
         score: 0 to 100; None where nothing was judged.
+        notes: what else a reader must know, each a sentence.
     """
 
     judged: Judged
@@ -68,146 +50,118 @@ class Judgement:
     checks: tuple[Check, ...]
     verdict: str
     score: float | None
+    notes: tuple[str, ...] = ()
 
 
-def judge(judged: Judged, tolerance: Tolerance) -> Judgement:
-    """Give verdicts on what was compared."""
-    shares = _shares(judged)
+def judge(judged: Judged, tolerance: Tolerance, more: Sequence[Check] = ()) -> Judgement:
+    """Give verdicts on what was compared.
+
+    Args:
+        judged: the comparisons.
+        tolerance: what is let through.
+        more: checks of budgets, settled together with those of the comparisons.
+    """
+    totals = _totals(judged)
+    small = {
+        (each.service_name, each.operation): share_of(each, totals)
+        for each in judged.comparisons
+        if not each.in_other and too_small(each, judged.request)
+    }
     checks = [
         check
         for comparison in judged.comparisons
-        for check in _checks(comparison, judged, tolerance, shares)
+        for check in comparison_checks(comparison, judged, tolerance, share_of(comparison, totals))
     ]
-    settled = settle(checks, tolerance.alpha)
-    return Judgement(judged, tolerance, settled, overall(settled), score(settled))
+    checks += [*_traffic_checks(judged, tolerance), *more]
+    settled = _with_services(settle(checks, tolerance.alpha, tolerance.correction))
+    if sum(small.values()) < LARGE_SHARE:
+        # So few requests fail by what is sure of them, and else hold nothing up.
+        settled = tuple(
+            replace(check, critical=False)
+            if check.verdict == INCONCLUSIVE and (check.service_name, check.operation) in small
+            else check
+            for check in settled
+        )
+    told = (*judged.notes, *_notes(judged, totals))
+    return Judgement(judged, tolerance, settled, overall(settled), score(settled), told)
 
 
-def _shares(judged: Judged) -> tuple[float, float]:
+def _totals(judged: Judged) -> tuple[float, float]:
     """Give all requests of baseline and canary; 1 for none, so that shares can be worked out."""
-    baseline = sum(each.baseline.requests for each in judged.comparisons)
-    canary = sum(each.canary.requests for each in judged.comparisons)
+    operations = [each for each in judged.comparisons if not each.pooled]
+    baseline = sum(each.baseline.requests for each in operations)
+    canary = sum(each.canary.requests for each in operations)
     return baseline or 1.0, canary or 1.0
 
 
-def _checks(
-    comparison: Comparison, judged: Judged, tolerance: Tolerance, totals: tuple[float, float]
-) -> Iterator[Check]:
-    """Make the checks of one operation."""
-    named = (comparison.service_name, comparison.operation)
+def share_of(comparison: Comparison, totals: tuple[float, float]) -> float:
+    """Give a comparison's share of requests, of the side where it is larger."""
     counts = (comparison.baseline, comparison.canary)
-    metrics = [f"p{p * 100:g}".replace(".", "") for p in judged.request.quantiles]
-    for count, side in zip(counts, ("baseline", "canary"), strict=True):
-        if not count.requests:
-            share = max(n.requests / all_ for n, all_ in zip(counts, totals, strict=True))
-            large = share >= _LARGE_SHARE
-            reason = f"no requests on the {side} side"
-            for metric in (*metrics, "error_ratio"):
-                unit = "ratio" if metric == "error_ratio" else "ms"
-                yield Check(*named, metric, unit, "ratio", large, None, reason, verdict=NO_DATA)
-            return
-    why = _not_comparable(comparison, judged)
-    few = sum(count.instances for count in counts) < LEAST_INSTANCES
-    most, note = (WARN, "instance_effect_unknown") if few else ("fail", "")
-    for p, metric in zip(judged.request.quantiles, metrics, strict=True):
-        shift = comparison.shifts.get(p)
-        reason, advice = why, ""
-        if not reason and shift is None:
-            reason = "no request has a duration"
-        beyond = min(count.effective for count in counts) * (1 - p)
-        if not reason and beyond < LEAST_BEYOND:
-            reason, advice = "too_few_requests", _more(comparison, LEAST_BEYOND / beyond)
-        if reason or shift is None:
-            critical = p <= _SETTLING or bool(why)
-            yield Check(*named, metric, "ms", "ratio", critical, None, reason, advice=advice)
-            continue
-        measure = _quantile_measure(shift, comparison, tolerance)
-        advice = _to_settle(measure, comparison)
-        found = Check(*named, metric, "ms", "ratio", True, measure, note, most, advice=advice)
-        if shift.constant and measure.effect > measure.margin:
-            # Nothing varies, so nothing tells how sure this is.
-            found = replace(found, verdict=INCONCLUSIVE, reason="constant_series")
-        yield found
-    yield _error_check(comparison, tolerance, why, most, note)
+    return max(count.requests / total for count, total in zip(counts, totals, strict=True))
 
 
-# Quantiles beyond this one are judged where there is the traffic for it, and else only told.
-_SETTLING = 0.95
+def _with_services(checks: Sequence[Check]) -> tuple[Check, ...]:
+    """Tell of each service the least adjusted p-value of its operations, metric by metric."""
+    least: dict[tuple[str, str], float] = {}
+    for check in checks:
+        if check.operation and check.critical and not math.isnan(check.p_adjusted):
+            key = (check.service_name, check.metric)
+            least[key] = min(least.get(key, 1.0), check.p_adjusted)
+    told = []
+    for check in checks:
+        p = least.get((check.service_name, check.metric))
+        if not check.operation and p is not None:
+            parts = (check.reason, f"least p of its operations {p:.2g}")
+            reason = "; ".join(part for part in parts if part)
+            told.append(replace(check, p_operations=p, reason=reason))
+        else:
+            told.append(check)
+    return tuple(told)
 
 
-def _not_comparable(comparison: Comparison, judged: Judged) -> str:
-    """Say why nothing of an operation can be compared; empty when it can."""
-    if comparison.minutes < LEAST_MINUTES:
-        return f"too_short: {comparison.minutes} minutes in common, {LEAST_MINUTES} are needed"
-    if judged.shared < LEAST_SHARED:
-        return f"not_concurrent: the sides share {judged.shared:.0%} of their minutes"
-    return ""
+def _traffic_checks(judged: Judged, tolerance: Tolerance) -> Iterator[Check]:
+    """Check how requests are split: against what was meant, and that no side ran dry."""
+    traffic = judged.traffic
+    if traffic is None:
+        return
+    if tolerance.split is not None:
+        check = Check("", "", "traffic_share", "ratio", "difference", True)
+        if math.isnan(traffic.error):
+            yield replace(check, reason="too_short: two blocks of 5 minutes are needed")
+        else:
+            measure = split_measure(traffic, tolerance.split, tolerance.alpha)
+            yield replace(check, measure=measure)
+    starved = {
+        "canary": traffic.change < _STARVED,
+        "baseline": traffic.change > 1 / _STARVED,
+    }
+    for side, fell in starved.items():
+        if fell:
+            reason = f"starved: the {side}'s share of requests fell by more than half"
+            yield Check(
+                "", "", "traffic", "ratio", "ratio", True, None, reason, verdict=INCONCLUSIVE
+            )
 
 
-def _quantile_measure(shift: Shift, comparison: Comparison, tolerance: Tolerance) -> Measure:
-    """Measure one quantile, as a ratio."""
-    baseline, canary = (math.exp(each) / _NANO_A_MS for each in shift.log_quantiles)
-    margin = math.log1p(max(tolerance.relative, tolerance.absolute_ms / baseline))
-    low, high = shift.bounds(tolerance.alpha)
-    best = shift.best
-    return Measure(
-        baseline,
-        canary,
-        (comparison.baseline.effective, comparison.canary.effective),
-        math.expm1(best.log_effect),
-        math.expm1(low),
-        math.expm1(high),
-        math.expm1(margin),
-        shift.p_value(margin),
-        math.expm1(shift.detectable(tolerance.alpha)),
-        best.method,
-    )
-
-
-def _error_check(
-    comparison: Comparison, tolerance: Tolerance, why: str, most: str, note: str
-) -> Check:
-    """Check the share of requests that failed."""
-    named = (comparison.service_name, comparison.operation)
-    shift = comparison.errors
-    if why or shift is None:
-        return Check(*named, "error_ratio", "ratio", "difference", True, None, why)
-    measure = _share_measure(shift, comparison, tolerance)
-    advice = _to_settle(measure, comparison)
-    return Check(
-        *named, "error_ratio", "ratio", "difference", True, measure, note, most=most, advice=advice
-    )
-
-
-def _share_measure(shift: ShareShift, comparison: Comparison, tolerance: Tolerance) -> Measure:
-    """Measure a share, as a difference."""
-    low, high = shift.bounds(tolerance.alpha)
-    # The floor must be exceeded, and chance too.
-    above_floor = shift.difference >= _ERROR_FLOOR
-    return Measure(
-        *shift.shares,
-        (comparison.baseline.effective, comparison.canary.effective),
-        shift.difference,
-        low,
-        high,
-        tolerance.error_difference,
-        shift.p_value() if above_floor else 1.0,
-        (high - low) / 2,
-        "exact" if shift.exact else "exceedance",
-    )
-
-
-def _to_settle(measure: Measure, comparison: Comparison) -> str:
-    """Say how much more traffic would bring the interval to one side of the margin."""
-    if measure.high < measure.margin or measure.low > measure.margin:
-        return ""
-    half = (measure.high - measure.low) / 2
-    distance = abs(measure.margin - measure.effect)
-    return _more(comparison, (half / distance) ** 2 if distance > 0 else math.inf)
-
-
-def _more(comparison: Comparison, times: float) -> str:
-    """Say so many times the data in minutes at this traffic."""
-    minutes = comparison.minutes * (times - 1)
-    if not math.isfinite(minutes) or minutes > 7 * 24 * 60:
-        return "more instances would settle it sooner than more time"
-    return f"about {max(math.ceil(minutes), 1)} more minutes at this traffic"
+def _notes(judged: Judged, totals: tuple[float, float]) -> Iterator[str]:
+    """Say how fresh the sides are, how they are split, and what was judged together."""
+    for side, last in zip(("baseline", "canary"), judged.last_minutes, strict=True):
+        if last is not None:
+            yield f"{side}: newest minute {clock_text(last)} UTC"
+    traffic = judged.traffic
+    if traffic is not None:
+        total = sum(traffic.requests)
+        yield f"canary: {100 * traffic.share:.3g} % of {total:,.0f} requests"
+    for each in judged.comparisons:
+        if each.operation == OTHER:
+            share = share_of(each, totals)
+            yield (
+                f"{each.service_name or 'all'}: {each.pooled} operations with few requests, "
+                f"{100 * share:.2g} % of them, are judged together as {OTHER}"
+            )
+        if each.mix is not None and each.mix.capped:
+            name = each.operation or "all of it"
+            yield (
+                f"{each.service_name} {name}: {each.mix.capped} strata are far rarer in the "
+                "baseline; their weight was held down to 20"
+            )

@@ -3,13 +3,14 @@
 Failing is corrected for how many checks there are (Holm); passing needs none, because every check
 must pass. "No evidence of harm" is never a pass.
 
-Source: Holm (1979), Scandinavian Journal of Statistics 6(2); Berger and Hsu (1996), Statistical
-Science 11(4), for passing without a correction.
+Source: Holm (1979), Scandinavian Journal of Statistics 6(2); Benjamini and Hochberg (1995), JRSS B
+57(1); Berger and Hsu (1996), Statistical Science 11(4), for passing without a correction.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -66,6 +67,8 @@ class Check:
         advice: what would settle it.
         name: of the budget, where it is one.
         weight: what it counts for in the score, beside the others' 1; decides nothing.
+        mix_effect: of a service, what its mix of operations alone makes; NaN for nothing known.
+        p_operations: of a service, the least adjusted p-value of its operations; NaN for none.
     """
 
     service_name: str
@@ -82,14 +85,18 @@ class Check:
     advice: str = ""
     name: str = ""
     weight: float = 1.0
+    mix_effect: float = math.nan
+    p_operations: float = math.nan
 
 
-def settle(checks: Sequence[Check], alpha: float) -> tuple[Check, ...]:
+def settle(checks: Sequence[Check], alpha: float, correction: str = "holm") -> tuple[Check, ...]:
     """Give every check its verdict.
 
     Args:
         checks: those judged together; those with a verdict keep it.
-        alpha: how often any of them may fail without cause, between 0 and 1.
+        alpha: how often any of them may fail without cause, or with ``bh`` which share of those
+            that fail may do so without cause, between 0 and 1.
+        correction: see CORRECTIONS.
 
     Returns:
         The checks, in the same order.
@@ -100,7 +107,7 @@ def settle(checks: Sequence[Check], alpha: float) -> tuple[Check, ...]:
         if check.measure and check.critical and not check.verdict
     ]
     p_values = [each.p_value for each in (checks[n].measure for n in family) if each]
-    adjusted = dict(zip(family, holm(p_values), strict=True))
+    adjusted = dict(zip(family, CORRECTIONS[correction](p_values), strict=True))
     return tuple(
         _settled(check, adjusted.get(number, math.nan), alpha)
         for number, check in enumerate(checks)
@@ -176,3 +183,24 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty_like(stepped)
     adjusted[order] = stepped
     return [float(each) for each in adjusted]
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values so that of those below a limit no larger share is wrong.
+
+    >>> benjamini_hochberg([0.01, 0.04, 0.03])
+    [0.03, 0.04, 0.04]
+    """
+    if not p_values:
+        return []
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(-p, kind="stable")
+    stepped = np.minimum.accumulate(p[order] * len(p) / np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(stepped)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return [float(each) for each in adjusted]
+
+
+CORRECTIONS: Mapping[str, Callable[[Sequence[float]], list[float]]] = MappingProxyType(
+    {"holm": holm, "bh": benjamini_hochberg}
+)

@@ -1,6 +1,9 @@
 """Why an operation got worse: causes and exemplars, as every writer of a judgement takes them."""
 
+import math
 from dataclasses import dataclass
+
+MEAN = "mean"
 
 
 @dataclass(frozen=True)
@@ -8,13 +11,20 @@ class Cause:
     """One thing that changed, and what it explains.
 
     Attributes:
-        kind: self_time, calls, call_time, errors, new_operation, cache, gc or cpu_frames.
+        kind: self_time, the request's own; call_time, slower calls; calls, more or fewer of them;
+            new_operation and gone_operation, called on one side alone; parallel, what ran at the
+            same time; other, all small parts together; errors; cache; gc; cpu_frames.
         subject: what changed: a service and operation, a function, a cache.
         baseline, canary: the values, in ``unit``.
         unit: ms, calls/request, ratio, ….
-        growth_ms: what it adds to the mean request; NaN where that cannot be told.
-        share: of the growth of the mean request; NaN where that cannot be told.
+        growth_ms: what it adds to the request; NaN where that cannot be told.
+        share: of the growth of the request; NaN where that cannot be told.
         text: one sentence for people.
+        scope: which requests: mean, all of them; else the slowest, such as "slowest 5 %".
+        additive: whether it is one of the parts that add up to the growth; others tell of the
+            same growth in another way.
+        margin_ms: half the 95 % interval of ``growth_ms``, instance-minutes as units of chance;
+            NaN where there are too few to tell.
     """
 
     kind: str
@@ -25,11 +35,14 @@ class Cause:
     growth_ms: float
     share: float
     text: str
+    scope: str = MEAN
+    additive: bool = False
+    margin_ms: float = math.nan
 
 
 @dataclass(frozen=True)
 class Exemplar:
-    """One slow or failed request of the canary, to be looked at.
+    """One request to be looked at.
 
     Attributes:
         trace_id, span_id: in hexadecimal.
@@ -48,6 +61,30 @@ class Exemplar:
 
 
 @dataclass(frozen=True)
+class Growth:
+    """How much slower the requests of a scope became: what its additive causes add up to.
+
+    Attributes:
+        scope: as for a cause.
+        baseline_requests, canary_requests: looked at, weighted.
+        baseline_ms, canary_ms: their mean durations.
+        margin_ms: half the 95 % interval of the difference; NaN where it cannot be told.
+    """
+
+    scope: str
+    baseline_requests: float
+    canary_requests: float
+    baseline_ms: float
+    canary_ms: float
+    margin_ms: float
+
+    @property
+    def growth_ms(self) -> float:
+        """Give the difference."""
+        return self.canary_ms - self.baseline_ms
+
+
+@dataclass(frozen=True)
 class Why:
     """What the rows say of one operation that got worse.
 
@@ -56,6 +93,8 @@ class Why:
         causes: what explains most first.
         exemplars: slowest first; failed ones first where errors are what got worse.
         reason: why there are no causes, or what limits them; empty for nothing.
+        growth: of each scope that was looked at.
+        baseline_exemplars: requests near the baseline's median, to compare with.
     """
 
     service_name: str
@@ -63,3 +102,5 @@ class Why:
     causes: tuple[Cause, ...]
     exemplars: tuple[Exemplar, ...]
     reason: str = ""
+    growth: tuple[Growth, ...] = ()
+    baseline_exemplars: tuple[Exemplar, ...] = ()

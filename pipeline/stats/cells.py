@@ -159,6 +159,8 @@ class Histograms:
         2.0
         """
         rising = self._rising
+        if len(rising) == 1 and isinstance(p, float):
+            return np.array([self._log_quantile_of_one(p)])
         rank = np.asarray(p, dtype=np.float64) * rising[:, -1]
         # The first bucket whose cumulative count reaches the rank.
         place = np.minimum((rising < rank[:, None]).sum(axis=1), self.range.count - 1)
@@ -169,6 +171,19 @@ class Histograms:
             share = np.clip((rank - below) / inside, 0.0, 1.0)
         logs = (self.range.low + place + share) * WIDTH
         return np.where(rising[:, -1] > 0, logs, np.nan)
+
+    def _log_quantile_of_one(self, p: float) -> float:
+        """Give the same of one histogram alone: most of them are, and arrays of one are slow."""
+        rising = self._rising[0]
+        total = float(rising[-1])
+        if not total > 0:
+            return math.nan
+        rank = p * total
+        place = min(int(np.searchsorted(rising, rank)), self.range.count - 1)
+        inside = float(self.counts[0, place])
+        below = float(rising[place]) - inside
+        share = min(max((rank - below) / inside, 0.0), 1.0) if inside else math.nan
+        return float((self.range.low + place + share) * WIDTH)
 
     def __add__(self, other: "Histograms") -> "Histograms":
         """Add two over the same buckets."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 
 def effective_size(weight: ArrayLike, weight_squared: ArrayLike) -> NDArray[np.float64]:
@@ -45,7 +45,7 @@ def wilson_interval(
     """
     share = np.asarray(ratio, dtype=np.float64)
     count = np.where(np.asarray(size) > 0, size, np.nan)
-    z = norm.isf((1 - confidence) / 2)
+    z = -ndtri((1 - confidence) / 2)
     shrunk = 1 + z * z / count
     centre = (share + z * z / (2 * count)) / shrunk
     half_width = z / shrunk * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))

@@ -92,6 +92,6 @@ def sakasegawa_wait(
     """
     if utilisation >= 1:
         return math.inf
-    power = utilisation ** (math.sqrt(2 * (servers + 1)) - 1)
+    power = math.pow(utilisation, math.sqrt(2 * (servers + 1)) - 1)
     exact = service_s * power / (servers * (1 - utilisation))
     return exact * (arrival_scv + service_scv) / 2

@@ -11,14 +11,13 @@ import math
 from dataclasses import dataclass
 
 from scipy.stats import binom
-from scipy.stats import t as student
 
 from pipeline.stats.cells import Floats, Side
+from pipeline.stats.clusters import ratio_variance, student_sf
 from pipeline.stats.proportions import wilson_interval
-from pipeline.stats.shift import ratio_variance
 
 # A side that expects fewer has too few for a normal distribution.
-_EXPECTED_LEAST = 10.0
+EXPECTED_LEAST = 10.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class ShareShift:
         if not self.exact:
             if self.error == 0.0:
                 return 0.0 if self.difference > 0 else 1.0
-            return float(student.sf(self.difference / self.error, self.df))
+            return student_sf(self.difference / self.error, self.df)
         baseline, canary = (share * n for share, n in zip(self.shares, self.effective, strict=True))
         both = round(baseline + canary)
         seen = math.floor(canary + 1e-9)
@@ -97,5 +96,5 @@ def share_shift(baseline: Side, canary: Side, above: list[Floats]) -> ShareShift
         df,
         inflation,
         (effective[0], effective[1]),
-        expected < _EXPECTED_LEAST,
+        expected < EXPECTED_LEAST,
     )

@@ -4,24 +4,18 @@ Requests are not independent: instances differ and minutes differ. Method A hold
 and lets both vary (two-way cluster-robust variance); method B pairs blocks of time, which takes
 out what load does to both sides alike.
 
-Source: Cameron, Gelbach and Miller (2011), JBES 29(2), for two-way clusters; Yuen (1974),
-Biometrika 61(1), for the trimmed mean; Satterthwaite (1946), Biometrics 2(6), for the degrees of
-freedom.
+Source: Yuen (1974), Biometrika 61(1), for the trimmed mean; Satterthwaite (1946), Biometrics 2(6),
+for the degrees of freedom.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import t as student
 
 from pipeline.stats.cells import WIDTH, Floats, Histograms, Range, Side
-
-# Blocks of time that method A takes for independent.
-_BLOCK_MINUTES = 5
-_SHORT_MINUTES = 30
-_SHORT_BLOCKS = 6
+from pipeline.stats.clusters import ratio_variance as ratio_variance
+from pipeline.stats.clusters import ratio_variances, student_isf, student_sf
 
 # Method B: requests above the quantile that a block needs, and the blocks.
 _ABOVE_A_BLOCK = 5.0
@@ -29,7 +23,6 @@ LEAST_BLOCKS = 6
 _LEAST_BLOCKS_FOR_RHO = 8
 _TRIM = 0.1
 _RHO_MOST = 0.9
-_PAIR = 2
 # Minutes that a batch of blocks spans at least.
 _BATCH_MINUTES = 6
 
@@ -44,6 +37,7 @@ class Estimate:
         error: its standard error.
         df: degrees of freedom.
         statistic: what tells whether there is any effect, where that is not effect over error.
+        between_instances: share of the variance that more time does not lessen.
     """
 
     method: str
@@ -51,18 +45,24 @@ class Estimate:
     error: float
     df: float
     statistic: float | None = None
+    between_instances: float = 0.0
+
+    def mirrored(self) -> "Estimate":
+        """Give the same of the sides the other way round."""
+        statistic = None if self.statistic is None else -self.statistic
+        return replace(self, log_effect=-self.log_effect, statistic=statistic)
 
     def p_value(self, margin: float = 0.0) -> float:
         """Give the one-sided p-value against a shift of at most ``margin``, in logarithms."""
         if self.error == 0.0:
             return 0.0 if self.log_effect > margin else 1.0
         if margin == 0.0 and self.statistic is not None:
-            return float(student.sf(self.statistic, self.df))
-        return float(student.sf((self.log_effect - margin) / self.error, self.df))
+            return student_sf(self.statistic, self.df)
+        return student_sf((self.log_effect - margin) / self.error, self.df)
 
     def bounds(self, alpha: float) -> tuple[float, float]:
         """Give the bounds at one-sided level alpha each, in logarithms."""
-        reach = float(student.isf(alpha, self.df)) * self.error
+        reach = student_isf(alpha, self.df) * self.error
         return self.log_effect - reach, self.log_effect + reach
 
 
@@ -87,6 +87,11 @@ class Shift:
         """Give those that there are."""
         return (self.exceedance,) if self.blocks is None else (self.exceedance, self.blocks)
 
+    def mirrored(self) -> "Shift":
+        """Give the same of the sides the other way round; quantiles stay where they are."""
+        blocks = None if self.blocks is None else self.blocks.mirrored()
+        return replace(self, exceedance=self.exceedance.mirrored(), blocks=blocks)
+
     @property
     def best(self) -> Estimate:
         """Give the one with the smaller error."""
@@ -107,8 +112,8 @@ class Shift:
         """Give the least log effect that would be found with this power."""
         found = self.best
         level = alpha / len(self.estimates)
-        reach = student.isf(level, found.df) + student.isf(1 - power, found.df)
-        return float(reach) * found.error
+        reach = student_isf(level, found.df) + student_isf(1 - power, found.df)
+        return reach * found.error
 
 
 class Pair:
@@ -119,6 +124,7 @@ class Pair:
         self.sides = (baseline, canary)
         self.range = Range.of(baseline, canary)
         self.whole = [self.range.histograms(side, None, 1) for side in self.sides]
+        self._pooled = self.whole[0] + self.whole[1]
         self._by_instance = [
             self.range.histograms(side, side.instance, side.instances) for side in self.sides
         ]
@@ -137,9 +143,9 @@ class Pair:
 
     def _exceedance(self, p: float, log_effect: float) -> Estimate:
         """Method A: the share above the pooled quantile, with instances and time as clusters."""
-        log_star = float((self.whole[0] + self.whole[1]).log_quantile(p)[0])
+        log_star = float(self._pooled.log_quantile(p)[0])
         above = [side.above(log_star) for side in self.sides]
-        variance, df = ratio_variance(self.sides, above)
+        variance, df, between = ratio_variances(self.sides, above)
         found = density(self.whole, [side.effective for side in self.sides], p)
         deviation = math.sqrt(variance)
         # Shares above the pooled quantile themselves: in a tail they tell more than its distance.
@@ -147,7 +153,7 @@ class Pair:
             float(each.sum()) / side.total for each, side in zip(above, self.sides, strict=True)
         ]
         statistic = (shares[1] - shares[0]) / deviation if deviation > 0 else None
-        return Estimate("exceedance", log_effect, deviation / found, df, statistic)
+        return Estimate("exceedance", log_effect, deviation / found, df, statistic, between)
 
     def _paired_blocks(self, p: float) -> Estimate | None:
         """Method B: the trimmed mean of log ratios of quantiles, block by block."""
@@ -166,7 +172,8 @@ class Pair:
         variance = v_time + extra
         squares = v_time**2 / df_time + extra**2 / df_extra
         df = variance**2 / squares if squares > 0 else df_time
-        return Estimate("blocks", effect, math.sqrt(variance), df)
+        between = extra / variance if variance > 0 else 0.0
+        return Estimate("blocks", effect, math.sqrt(variance), df, None, between)
 
     def _blocks(self, length: int) -> list[Histograms]:
         """Give both sides' histograms of blocks of so many minutes, whole ones only."""
@@ -190,60 +197,6 @@ class Pair:
             sampling += p * (1 - p) / (side.effective * found**2)
         df = max(present - 2, 1)
         return max(0.0, squares / df * shares - sampling), float(df)
-
-
-def ratio_variance(sides: Sequence[Side], sums: list[Floats]) -> tuple[float, float]:
-    """Give the variance of a ratio of sums or of a difference of two, and its degrees of freedom.
-
-    Args:
-        sides: one, or baseline and canary.
-        sums: of each the numerator by cell, instances x minutes; the requests are the denominator.
-    """
-    counts = [side.requests for side in sides]
-    totals = [float(each.sum()) for each in counts]
-    ratios = [float(top.sum()) / total for top, total in zip(sums, totals, strict=True)]
-    influence = [
-        (top - ratio * below) / total
-        for top, below, ratio, total in zip(sums, counts, ratios, totals, strict=True)
-    ]
-    v_instance, df_instance = _between_instances(counts, sums, ratios)
-    v_time, df_time = _between_blocks(influence, sides[0].minutes)
-    v_cell = sum(float((each**2).sum()) for each in influence)
-    pooled = sum(float(top.sum()) for top in sums) / sum(totals)
-    v_least = max(pooled * (1 - pooled), 0.0) * sum(1 / side.effective for side in sides)
-    variance = max(v_instance + v_time - v_cell, v_instance, v_time, v_least)
-    squares = v_instance**2 / df_instance + v_time**2 / df_time
-    df = variance**2 / squares if squares > 0 else df_instance + df_time
-    low, high = min(df_instance, df_time), df_instance + df_time
-    return variance, min(max(df, low), high)
-
-
-def _between_instances(
-    counts: list[Floats], sums: list[Floats], ratios: list[float]
-) -> tuple[float, float]:
-    """Give what instances add: each weighs the same, however unequal their traffic."""
-    squares = 0.0
-    present = []
-    for below, top, ratio in zip(counts, sums, ratios, strict=True):
-        n, e = below.sum(axis=1), top.sum(axis=1)
-        there = n > 0
-        squares += float(((e[there] / n[there] - ratio) ** 2).sum())
-        present.append(int(there.sum()))
-    df = max(sum(present) - len(counts), 1)
-    return squares / df * sum(1 / each for each in present), float(df)
-
-
-def _between_blocks(influence: list[Floats], minutes: int) -> tuple[float, float]:
-    """Give what blocks of time add, paired by the clock."""
-    length = _BLOCK_MINUTES if minutes >= _SHORT_MINUTES else max(minutes // _SHORT_BLOCKS, 1)
-    starts = np.arange(0, minutes, length)
-    by_block = [np.add.reduceat(each.sum(axis=0), starts) for each in influence]
-    blocks = len(starts)
-    if blocks < _PAIR:
-        return 0.0, 1.0
-    apart = by_block[-1] - by_block[0] if len(by_block) == _PAIR else by_block[0]
-    variance = blocks / (blocks - 1) * float((apart**2).sum())
-    return variance, float(blocks - 1)
 
 
 def density(whole: list[Histograms], effective: list[float], p: float) -> float:

@@ -1,4 +1,5 @@
--- One row a side, service, operation, instance, minute and bucket: requests, and errors among them.
+-- One row a side, service, operation, instance, stratum and outcome: lists of its requests, by
+-- minute and bucket; the same of them may stand there more than once.
 WITH sides AS (
   SELECT
     CASE
@@ -39,13 +40,24 @@ SELECT
   COALESCE(operation, '') AS operation,
   side,
   CONCAT_WS('/', service_name, COALESCE(service_instance_id, '')) AS instance,
-  minute,
-  bucket,
-  SUM(requests) AS requests,
-  SUM(requests_squared) AS requests_squared,
-  SUM(CASE WHEN outcome IN ('http_5xx', 'error') THEN requests ELSE 0 END) AS errors,
-  SUM(CASE WHEN outcome = 'http_5xx' THEN requests ELSE 0 END) AS errors_5xx
+  CONCAT_WS(
+    '/',
+    CASE WHEN $mix_by_service_version THEN COALESCE(service_version, '') END,
+    CASE WHEN $mix_by_deployment_environment THEN COALESCE(deployment_environment, '') END,
+    CASE WHEN $mix_by_kind THEN CAST(kind AS VARCHAR) END
+  ) AS stratum,
+  outcome,
+  LIST(minute) AS minute,
+  LIST(bucket) AS bucket,
+  LIST(requests) AS requests,
+  LIST(requests_squared) AS requests_squared
 FROM sides
 WHERE side IS NOT NULL
 GROUP BY ALL
-ORDER BY ALL
+ORDER BY
+  service_name,
+  operation,
+  side,
+  instance,
+  stratum,
+  outcome

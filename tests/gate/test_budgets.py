@@ -4,17 +4,18 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.errors import BadQuery, BadSetting, UsageError
-from pipeline.gate.budgets import Budget, read_budgets
+from pipeline.gate.budget_reading import read_budgets
+from pipeline.gate.budgets import Budget
 from pipeline.gate.checking import check_budgets
 from pipeline.gate.verdict import Check
-from pipeline.lake import Lake, append
+from pipeline.lake import Lake, append, open_lake
 from pipeline.report.budgets import explained
 from pipeline.schema import SPANS
 from pipeline.settings import load
@@ -24,25 +25,34 @@ MINUTE = 60_000_000_000
 MILLI = 1_000_000
 
 
+_MADE: list[Lake] = []
+
+
 @pytest.fixture
-def shop(lake: Lake, span_rows: Callable[..., object]) -> Lake:
-    """Give a lake of two versions: 100 ms in the median, and the second with 3 % of errors."""
+def shop(tmp_path_factory: pytest.TempPathFactory, span_rows: Callable[..., object]) -> Lake:
+    """Give a lake of two versions: 100 ms in the median, and the second with 3 % of errors.
+
+    It is only read, so it is made once.
+    """
+    if not _MADE:
+        _MADE.append(open_lake(tmp_path_factory.mktemp("shop") / "lake", create=True))
+        append(_MADE[0], SPANS, span_rows(*_spans()))
+    return _MADE[0]
+
+
+def _spans() -> Iterator[dict[str, object]]:
     rng = np.random.default_rng(1)
-    spans = [
-        {
-            "service_name": "shop",
-            "service_version": version,
-            "service_instance_id": f"{version}-{number % 4}",
-            "name": "GET /cart",
-            "start_time_unix_nano": NOON + number * 30 * MINUTE // 1200,
-            "duration_nano": int(100 * MILLI * factor * math.exp(rng.normal(0, 0.3))),
-            "status_code": 2 if version == "v2" and number * 7919 % 1200 < 36 else 0,
-        }
-        for version, factor in (("v1", 1.0), ("v2", 1.3))
-        for number in range(1200)
-    ]
-    append(lake, SPANS, span_rows(*spans))
-    return lake
+    for version, factor in (("v1", 1.0), ("v2", 1.3)):
+        for number in range(1200):
+            yield {
+                "service_name": "shop",
+                "service_version": version,
+                "service_instance_id": f"{version}-{number % 4}",
+                "name": "GET /cart",
+                "start_time_unix_nano": NOON + number * 30 * MINUTE // 1200,
+                "duration_nano": int(100 * MILLI * factor * math.exp(rng.normal(0, 0.3))),
+                "status_code": 2 if version == "v2" and number * 7919 % 1200 < 36 else 0,
+            }
 
 
 def checks(lake: Lake, *budgets: Budget) -> list[Check]:
@@ -130,18 +140,23 @@ BUDGET = '# ours\n[redact]\nkeys = []\n\n[[budget]]\nmetric = "p95_ms"\nmax = 60
 @pytest.mark.parametrize(
     ("text", "line", "why"),
     [
-        ('metric = "p95_ms"\nmaks = 1', 11, "maks: not known; known: name, service"),
+        (
+            'metric = "p95_ms"\nmaks = 1',
+            11,
+            "maks: not known; did you mean max? known: name, service",
+        ),
         ('metric = "p42_ms"\nmax = 1', 10, "metric: p42_ms is not known; known: p50_ms"),
         ('metric = "p95_ms"', 9, "max: no limit; give max or min"),
         ('metric = "p95_ms"\nmax = "1"', 11, "max: '1' is not a number"),
         ('metric = "p95_ms"\nmax = true', 11, "max: True is not a number"),
         ('metric = "p95_ms"\nmax = inf', 11, "max: not finite"),
-        ('metric = "p95_ms"\nsql = "SELECT 1"\nmax = 1', 10, "give either a metric or sql"),
-        ("max = 1", 9, "metric: give either a metric or sql"),
+        ('metric = "p95_ms"\nsql = "SELECT 1"\nmax = 1', 10, "give either a metric, an slo or sql"),
+        ("max = 1", 9, "metric: give either a metric, an slo or sql"),
         ('metric = "p95_ms"\nwhere = "colour=1"\nmax = 1', 11, "colour: not a dimension"),
         ('metric = "p95_ms"\nbaseline = "operation=a"\nmax_increase = 1', 9, "where: which req"),
         (
-            'metric = "requests_per_second"\nbaseline = "operation=a"\nmax_increase = 1',
+            'metric = "requests_per_second"\nbaseline = "operation=a"\nwhere = "operation=b"\n'
+            "max_increase = 1",
             10,
             "traffic",
         ),
@@ -175,7 +190,9 @@ def test_budgets_and_settings_stand_in_one_file(tmp_path: Path) -> None:
     assert (first.name, first.metric, first.most) == ("budget 1", "p95_ms", 600)
     assert (second.name, second.least, second.critical) == ("told", 1, False)
     assert load(file).redact.keys == ()
-    assert explained(second) == "told: the number that 'SELECT 1' gives must be at least 1"
+    assert (
+        explained(second) == "told: the number that 'SELECT 1' gives must be at least 1 (told only)"
+    )
 
 
 @pytest.mark.slow

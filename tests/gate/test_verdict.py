@@ -5,12 +5,14 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import false_discovery_control
 
 from pipeline.gate.verdict import (
     EXIT_STATUS,
     VERDICTS,
     Check,
     Measure,
+    benjamini_hochberg,
     holm,
     overall,
     score,
@@ -106,3 +108,18 @@ def test_an_adjusted_p_value_is_no_smaller_and_keeps_the_order(p_values: list[fl
     assert min(adjusted) == pytest.approx(min(1, len(p_values) * min(p_values)))
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     assert [adjusted[place] for place in order] == sorted(adjusted)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_false_failures_as_a_share_are_scipys(p_values: list[float]) -> None:
+    known = false_discovery_control(p_values)
+    assert benjamini_hochberg(p_values) == pytest.approx(known.tolist())
+
+
+def test_a_share_of_false_failures_lets_more_of_many_fail() -> None:
+    checks = [check(0.06, 0.20, p) for p in (0.001, 0.004, 0.006, 0.008)]
+    holm_fails, bh_fails = (
+        [each.verdict for each in settle(checks, 0.01, correction)] for correction in ("holm", "bh")
+    )
+    assert holm_fails.count("fail") == 1
+    assert bh_fails.count("fail") == 4

@@ -57,7 +57,7 @@ def test_the_wheel_alone_in_a_clean_environment_runs_the_demo(wheel: Path, tmp_p
         "import pipeline\n"
         f"assert pipeline.__file__.startswith({purelib!r}), pipeline.__file__\n"
         "from pipeline.cli.main import main\n"
-        "main(['demo'])\n"
+        "main(['demo', '--page', 'judgement.html'])\n"
     )
     environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONSAFEPATH": "1"}
     done = subprocess.run(
@@ -72,6 +72,12 @@ def test_the_wheel_alone_in_a_clean_environment_runs_the_demo(wheel: Path, tmp_p
     assert done.returncode == 0, done.stderr
     assert "POST /checkout" in done.stdout
     assert re.search(r"1\.4\.2\s+\d+", done.stdout)
+    # It ends in verdicts: 1.4.2 fails for its N+1 and its checkout, its sound service passes.
+    assert re.findall(r"^exit status (\d)$", done.stdout, re.MULTILINE) == ["1", "0"]
+    for cause in (r"orders +GET /orders/\{id\}", r"checkout +POST /checkout"):
+        assert re.search(rf"^fail +{cause} ", done.stdout, re.MULTILINE)
+    assert not re.search(r"^fail +pricing ", done.stdout, re.MULTILINE)
+    assert "1.4.2" in (tmp_path / "judgement.html").read_text(encoding="utf-8")
 
 
 def test_the_lock_holds_hashes_and_no_addresses() -> None:

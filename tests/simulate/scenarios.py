@@ -1,7 +1,7 @@
 """Requests of two sides as they come in practice: instances differ, minutes differ, bursts happen.
 
 Each side's requests are lognormal (sigma 0.5), or heavy: lognormal (sigma 0.4) with 5 % from a
-Pareto tail (shape 1.8). An effect makes all requests of the canary slower.
+Pareto tail (shape 1.8). An effect makes all requests of the canary slower, or its slowest tenth.
 """
 
 import math
@@ -10,12 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.stats.buckets import bucket_index
-from pipeline.stats.cells import Floats, Side
+from pipeline.stats.cells import Floats, Ints, Side
 
 MINUTES = 60
 CANARY_REQUESTS = 20_000
 _MEDIAN_NANO = 1e8
 _TAIL_NANO = 2e8
+# Where an effect on the tail begins.
+_TAIL_FROM = 0.9
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,10 @@ class Scenario:
         own: spread of each side's own minutes.
         rho: from one minute to the next.
         bursts: share of a side's minutes in which a tenth of its requests takes 3 times as long.
-        requests: of the baseline; the canary has CANARY_REQUESTS.
+        requests: of the baseline.
+        canary_requests: of the canary.
+        effects: the two that are looked for.
+        barred: whether false alarms are held to the limit; not where sides are of two hours.
     """
 
     name: str
@@ -42,6 +47,9 @@ class Scenario:
     rho: float = 0.0
     bursts: float = 0.0
     requests: int = CANARY_REQUESTS
+    canary_requests: int = CANARY_REQUESTS
+    effects: tuple[float, float] = (0.05, 0.10)
+    barred: bool = True
 
 
 SCENARIOS = (
@@ -56,9 +64,19 @@ SCENARIOS = (
     Scenario("mixed10", 10, 10, 0.03, 0.15, 0.03, 0.7, 0.02),
 )
 
+# Little traffic on the canary, and sides that are of two hours: only judged at the end.
+APART = (
+    Scenario("split5", 2, 38, requests=38_000, canary_requests=2_000, effects=(0.10, 0.20)),
+    Scenario("nonconc", own=0.15, rho=0.8, barred=False),
+)
+
 
 def sides(
-    scenario: Scenario, effect: float, rng: np.random.Generator, heavy: bool = False
+    scenario: Scenario,
+    effect: float,
+    rng: np.random.Generator,
+    heavy: bool = False,
+    tail: bool = False,
 ) -> tuple[Side, Side]:
     """Make the requests of baseline and canary.
 
@@ -67,23 +85,35 @@ def sides(
         effect: all of the canary's requests take this share longer.
         rng: where chance comes from.
         heavy: whether durations have a heavy tail.
+        tail: whether the effect is on the slowest tenth only.
     """
     shared = _wander(rng, scenario.shared, scenario.rho)
-    baseline = _side(scenario, scenario.baseline, scenario.requests, shared, 0.0, rng, heavy)
-    canary = _side(scenario, scenario.canary, CANARY_REQUESTS, shared, effect, rng, heavy)
-    return baseline, canary
+    sizes = (scenario.baseline, scenario.requests), (scenario.canary, scenario.canary_requests)
+    baseline, canary = (_logs(scenario, *size, shared, rng, heavy) for size in sizes)
+    slowed = canary.logs >= np.quantile(canary.logs, _TAIL_FROM) if tail else slice(None)
+    canary.logs[slowed] += math.log1p(effect)
+    return _side(baseline), _side(canary)
 
 
-def _side(
+@dataclass(frozen=True)
+class _Requests:
+    """Instance, minute and logarithm of the duration of each request of a side."""
+
+    instances: int
+    instance: Ints
+    minute: Ints
+    logs: Floats
+
+
+def _logs(
     scenario: Scenario,
     instances: int,
     requests: int,
     shared: Floats,
-    effect: float,
     rng: np.random.Generator,
     heavy: bool,
-) -> Side:
-    """Make one side."""
+) -> _Requests:
+    """Draw one side's requests."""
     instance = rng.integers(0, instances, requests)
     minute = rng.integers(0, MINUTES, requests)
     logs = math.log(_MEDIAN_NANO) + rng.normal(0, 0.4 if heavy else 0.5, requests)
@@ -92,14 +122,21 @@ def _side(
         logs[tail] = math.log(_TAIL_NANO) + rng.exponential(1 / 1.8, int(tail.sum()))
     logs += rng.normal(0, scenario.instances, instances)[instance]
     logs += shared[minute] + _wander(rng, scenario.own, scenario.rho)[minute]
-    logs += math.log1p(effect)
     burst = rng.random(MINUTES) < scenario.bursts
     logs += (burst[minute] & (rng.random(requests) < 0.1)) * math.log(3)
-    bucket = bucket_index(np.exp(logs)).astype(np.int64)
+    return _Requests(instances, instance, minute, logs)
+
+
+def _side(made: _Requests) -> Side:
+    """Count a side's requests by instance, minute and bucket."""
+    bucket = bucket_index(np.exp(made.logs)).astype(np.int64)
     width = int(bucket.max()) + 1
-    keys, counts = np.unique((instance * MINUTES + minute) * width + bucket, return_counts=True)
+    place = (made.instance * MINUTES + made.minute) * width + bucket
+    keys, counts = np.unique(place, return_counts=True)
     cell, weights = keys // width, counts.astype(np.float64)
-    return Side(cell // MINUTES, cell % MINUTES, keys % width, weights, weights, instances, MINUTES)
+    return Side(
+        cell // MINUTES, cell % MINUTES, keys % width, weights, weights, made.instances, MINUTES
+    )
 
 
 def _wander(rng: np.random.Generator, sigma: float, rho: float) -> Floats:

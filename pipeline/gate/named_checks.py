@@ -1,0 +1,218 @@
+"""Budgets on named metrics: each service or operation by itself, or beside its baseline."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from pipeline.errors import UsageError
+from pipeline.gate.budgets import Budget
+from pipeline.gate.judgement import LEAST_BEYOND, LEAST_INSTANCES, LEAST_MINUTES, LEAST_SHARED
+from pipeline.gate.limits import Interval, begin, decided, joined, limit_measure, nothing
+from pipeline.gate.verdict import FAIL, INCONCLUSIVE, PASS, WARN, Check
+from pipeline.gate.worse import Shifted, worse_measure
+from pipeline.jobs.judge_request import Pairs
+from pipeline.jobs.metric_cells import Group, log_unit, read_groups
+from pipeline.jobs.metric_rows import MetricRequest, Window
+from pipeline.jobs.named_metrics import GAUGE, QUANTILE, RATIO, SHARE, NamedMetric, named_metric
+from pipeline.lake import Lake
+from pipeline.stats.cells import Side
+from pipeline.stats.level import quantile_level, share_level
+from pipeline.stats.series_shift import (
+    Series,
+    SeriesShift,
+    gauge_shift,
+    ratio_level,
+    ratio_shift,
+    winsorised,
+)
+from pipeline.stats.shift import Pair
+
+# Requests that a ratio of a side needs: as many as a median.
+LEAST_REQUESTS = 20
+_OF_REQUESTS = (RATIO, SHARE)
+_MILLION, _HOUR_S = 1e6, 3600.0
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Both sides of a group, with what a reader must know of them."""
+
+    group: Group
+    metric: NamedMetric
+    series: tuple[Series | Side, ...]
+    note: str
+
+
+def absolute(budget: Budget, lake: Lake, alpha: float, window: Window) -> Iterator[Check]:
+    """Check each service or operation that a budget is for.
+
+    Raises:
+        LakeError: a file cannot be read.
+    """
+    groups, metric = read_groups(lake, _request(budget, (budget.where,), window))
+    if not groups:
+        yield _nothing(budget)
+    for group in groups:
+        check = begin(budget, group.service_name, group.operation, unit=group.unit)
+        sides = _sides(group, metric)
+        if sides is None:
+            yield nothing(budget, f"no data of {budget.metric}", check)
+            continue
+        value = _level(sides, alpha)
+        if isinstance(value, str):
+            yield replace(check, verdict=INCONCLUSIVE, reason=value)
+            continue
+        measure = limit_measure(budget, value, sides.series[0].effective)
+        yield decided(replace(check, measure=measure, reason=sides.note), budget)
+
+
+def relative(
+    budget: Budget, lake: Lake, sides: tuple[Pairs, Pairs], alpha: float, window: Window
+) -> Iterator[Check]:
+    """Check each service or operation that a budget is for, between two sides; not yet settled.
+
+    Raises:
+        LakeError: a file cannot be read.
+    """
+    groups, metric = read_groups(lake, _request(budget, sides, window))
+    if not groups:
+        yield _nothing(budget)
+    for group in groups:
+        check = begin(budget, group.service_name, group.operation, unit=group.unit)
+        missing = [name for name, side in zip(_NAMES, group.sides, strict=True) if side is None]
+        both = _sides(group, metric)
+        if missing or both is None:
+            what = f"no data of {budget.metric} on the {' and '.join(missing)} side"
+            yield nothing(budget, what, check)
+            continue
+        why = _not_comparable(both)
+        if why:
+            yield replace(check, reason=why)
+            continue
+        yield _measured(replace(check, reason=both.note), budget, both, alpha)
+
+
+_NAMES = ("baseline", "canary")
+
+
+def _request(budget: Budget, sides: tuple[Pairs, ...], window: Window) -> MetricRequest:
+    """Make the question that a budget asks."""
+    metric = named_metric(budget.metric)
+    if metric is None:
+        raise UsageError(f"budget {budget.name}: metric {budget.metric} is not known")
+    if metric.needs == "cpu_price":
+        # From seconds of a core and a request to the price of a million of them.
+        metric = replace(metric, factor=budget.cpu_price * _MILLION / _HOUR_S)
+    patterns = (budget.service, budget.operation)
+    return MetricRequest(metric, sides, *patterns, budget.attributes, budget.call, window)
+
+
+def _nothing(budget: Budget) -> Check:
+    """Say that nobody sends what a budget is for."""
+    return nothing(budget, f"no data of {budget.metric}, service {budget.service}")
+
+
+def _sides(group: Group, metric: NamedMetric) -> _Sides | None:
+    """Give the sides of a group, heavy tails cut; None where one has no data."""
+    found = [side for side in group.sides if side is not None]
+    if len(found) < len(group.sides):
+        return None
+    notes = []
+    series = [each for each in found if isinstance(each, Series)]
+    if metric.kind == RATIO and series:
+        cut, most = winsorised(series)
+        found = list(cut)
+        if most is not None:
+            notes.append(f"winsorised: values above {most:g} (pooled p99.9) count as that")
+    if group.left_out:
+        notes.append(f"{group.left_out} values that are no numbers left out")
+    if group.is_limited:
+        notes.append("resolution_limited: the histogram's buckets are wider than 5 %")
+    return _Sides(group, metric, tuple(found), joined(*notes))
+
+
+def _level(sides: _Sides, alpha: float) -> Interval | str:
+    """Give a value and its bounds, or why there is none."""
+    (side,), metric, group = sides.series, sides.metric, sides.group
+    if group.instances[0] < LEAST_INSTANCES - 1:
+        return "instance_effect_unknown: one instance tells nothing of how instances differ"
+    if group.minutes < LEAST_MINUTES:
+        return f"too_short: {group.minutes} minutes, {LEAST_MINUTES} are needed"
+    few = _too_few(sides)
+    if few:
+        return few
+    if isinstance(side, Side):
+        found = quantile_level(side, metric.quantile)
+        logs = (found.log_effect, *found.bounds(alpha))
+        value, low, high = (math.exp(each - log_unit(metric)) for each in logs)
+        return value, low, high
+    if metric.kind == SHARE:
+        return share_level(side.side, side.side.add_up(side.top), 1 - 2 * alpha)
+    level = ratio_level(side)
+    return level.effect, *level.bounds(alpha)
+
+
+def _too_few(sides: _Sides) -> str:
+    """Say why there are too few observations; empty where there are enough."""
+    least = min(each.effective for each in sides.series)
+    metric = sides.metric
+    if metric.kind == QUANTILE and least * (1 - metric.quantile) < LEAST_BEYOND:
+        needed = math.ceil(LEAST_BEYOND / (1 - metric.quantile))
+        return f"too_few_observations: {least:.0f}, {needed} are needed"
+    if metric.kind in _OF_REQUESTS and least < LEAST_REQUESTS:
+        return f"too_few_requests: {least:.0f}, {LEAST_REQUESTS} are needed"
+    return ""
+
+
+def _not_comparable(sides: _Sides) -> str:
+    """Say why two sides cannot be compared; empty where they can."""
+    group = sides.group
+    if group.minutes < LEAST_MINUTES:
+        return f"too_short: {group.minutes} minutes in common, {LEAST_MINUTES} are needed"
+    if group.shared < LEAST_SHARED:
+        return f"not_concurrent: the sides share {group.shared:.0%} of their minutes"
+    return _too_few(sides)
+
+
+def _measured(check: Check, budget: Budget, sides: _Sides, alpha: float) -> Check:
+    """Measure both sides of a budget."""
+    shifts = _shifts(sides)
+    if shifts is None:
+        return replace(check, reason="too_short: fewer than 6 minutes that both sides have")
+    few = sum(sides.group.instances) < LEAST_INSTANCES
+    n = (sides.series[0].effective, sides.series[1].effective)
+    scale = "difference" if sides.metric.kind == SHARE else "ratio"
+    found = worse_measure(budget, shifts, n, alpha, scale)
+    if isinstance(found, str):
+        return replace(check, verdict=INCONCLUSIVE, reason=joined(found, check.reason))
+    measure, scale = found
+    note = joined("instance_effect_unknown" if few else "", check.reason)
+    most = WARN if few else FAIL
+    check = replace(check, measure=measure, scale=scale, reason=note, most=most)
+    # Calls are counted, so they may be constant; of all else nothing tells how sure it is.
+    judged = budget.exact or sides.metric.kind == RATIO
+    if measure.low != measure.high:
+        return check
+    if measure.p_value == 1.0:
+        # Known exactly, so that it may lie on the margin; an interval must end before it.
+        return replace(check, verdict=PASS)
+    if not judged:
+        reason = joined("constant_series: set exact = true to judge it", note)
+        return replace(check, verdict=INCONCLUSIVE, reason=reason)
+    return check
+
+
+def _shifts(sides: _Sides) -> Shifted | None:
+    """Compare two sides, up and down; None where they share too few minutes."""
+    baseline, canary = sides.series
+    if isinstance(baseline, Side) and isinstance(canary, Side):
+        up = Pair(baseline, canary).shift(sides.metric.quantile)
+        values = [math.exp(each - log_unit(sides.metric)) for each in up.log_quantiles]
+        return Shifted.of_quantile(up, (values[0], values[1]))
+    found: SeriesShift | None = None
+    if isinstance(baseline, Series) and isinstance(canary, Series):
+        if sides.metric.kind == GAUGE:
+            found = gauge_shift(baseline, canary)
+        else:
+            found = ratio_shift(baseline, canary, is_share=sides.metric.kind == SHARE)
+    return None if found is None else Shifted.of_series(found)

@@ -1,0 +1,190 @@
+"""What metrics tell of the instances of a service: CPU, memory, limits and pools, by bucket."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from pipeline.jobs import capacity_sources as sources
+from pipeline.jobs.capacity_request import CapacityRequest
+from pipeline.stats.bootstrap import Floats
+
+# Of a bucket, that a counter must have watched for its rate to count.
+_LEAST_WATCHED = 0.9
+# Between points of a counter, in lengths of a bucket.
+_MOST_APART = 1.5
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A pool of connections or threads, of an instance.
+
+    Attributes:
+        name: the metric of its use, and the pool where it has a name.
+        size: what it holds at most.
+        used: n mean levels, NaN where not known, for the buckets of the service.
+    """
+
+    name: str
+    size: float
+    used: Floats
+
+
+@dataclass(frozen=True)
+class Meters:
+    """What metrics tell, for n buckets.
+
+    Attributes:
+        cpu_cores, memory_bytes: n, NaN where not known.
+        cpu_source, memory_source: the metrics; empty for none.
+        cores, memory_limit: of an instance; 0 where not known.
+        cores_source, memory_limit_source: a metric or an option; empty for none.
+        pools: pools whose size and use are known.
+        notes: what a reader should know.
+    """
+
+    cpu_cores: Floats
+    memory_bytes: Floats
+    cpu_source: str
+    memory_source: str
+    cores: float
+    memory_limit: float
+    cores_source: str
+    memory_limit_source: str
+    pools: tuple[Pool, ...]
+    notes: tuple[str, ...]
+
+
+def meters_of(
+    rows: pl.DataFrame,
+    counters: pl.DataFrame,
+    gauges: pl.DataFrame,
+    width: int,
+    request: CapacityRequest,
+) -> Meters:
+    """Give what is known beside buckets of spans.
+
+    Args:
+        rows: the buckets: service_instance_id and bucket, in their order.
+        counters, gauges: rows of capacity_counters and capacity_gauges of the same service.
+        width: of a bucket, in seconds.
+        request: limits that are given count before those that are measured.
+    """
+    notes: list[str] = []
+    counters, gauges = (_same_instances(rows, each, notes) for each in (counters, gauges))
+    cores, cores_source = _limit(gauges, sources.CPU_LIMITS, request.cores, "--limit cpu")
+    if not cores:
+        cores, cores_source = _limit(gauges, sources.CPU_COUNTS, 0.0, "")
+    memory_limit = _limit(gauges, sources.MEMORY_LIMITS, request.memory_bytes, "--limit memory")
+    counted = _limit(gauges, sources.CPU_COUNTS, 0.0, "")[0] or cores
+    busy, cpu_source = _cores(rows, counters, gauges, width, counted)
+    apart = counters.filter(pl.col("name") == cpu_source)["interval_s"].median()
+    if isinstance(apart, float) and apart > _MOST_APART * width:
+        # One point would fill several buckets, and count for as many observations.
+        notes.append(
+            f"points of {cpu_source} are {apart:.0f} s apart and buckets {width} s long: "
+            "send them more often, or give --bucket 60"
+        )
+        busy = np.full(len(rows), np.nan)
+    memory_source = _first(gauges, sources.MEMORY)
+    memory = _aligned(rows, gauges.filter(pl.col("name") == memory_source), "least")
+    if memory_source.startswith(("jvm.", "process.runtime.jvm.")):
+        notes.append(f"memory is {memory_source}: what lies outside the heap is not in it")
+    return Meters(
+        busy,
+        memory,
+        cpu_source,
+        memory_source,
+        cores,
+        memory_limit[0],
+        cores_source,
+        memory_limit[1],
+        tuple(_pools(rows, gauges)),
+        tuple(dict.fromkeys(notes)),
+    )
+
+
+def _same_instances(rows: pl.DataFrame, points: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """Bring points and spans together where only one of them knows instances."""
+    spans = set(rows["service_instance_id"].to_list())
+    known = set(points["service_instance_id"].to_list())
+    if not known or known & spans:
+        return points
+    if spans == {""}:
+        notes.append(f"spans name no instance: metrics of {len(known)} are added up")
+        sums = [c for c in ("seconds", "least", "mean", "most") if c in points.columns]
+        keys = [c for c in ("service_name", "name", "pool", "bucket") if c in points.columns]
+        rest = [c for c in ("watched_s", "interval_s") if c in points.columns]
+        added = points.sort("service_instance_id").group_by(keys, maintain_order=True)
+        return added.agg(
+            *(pl.col(c).sum() for c in sums), *(pl.col(c).min() for c in rest)
+        ).with_columns(pl.lit("").alias("service_instance_id"))
+    if known == {""} and len(spans) == 1:
+        return points.with_columns(pl.lit(next(iter(spans))).alias("service_instance_id"))
+    notes.append("metrics and spans name different instances: send the same service.instance.id")
+    return points.clear()
+
+
+def _first(points: pl.DataFrame, names: Sequence[str]) -> str:
+    """Give the first name that there are points of; empty for none."""
+    known = set(points["name"].to_list())
+    return next((name for name in names if name in known), "")
+
+
+def _limit(
+    gauges: pl.DataFrame, names: Sequence[str], given: float, option: str
+) -> tuple[float, str]:
+    """Give a limit of the instance that has the least, and where it is from."""
+    if given:
+        return given, option
+    name = _first(gauges, names)
+    found = gauges.filter((pl.col("name") == name) & (pl.col("most") > 0))
+    least = found.group_by("service_instance_id").agg(pl.col("most").max())["most"].min()
+    return (float(least), name) if isinstance(least, int | float) else (0.0, "")
+
+
+def _cores(
+    rows: pl.DataFrame,
+    counters: pl.DataFrame,
+    gauges: pl.DataFrame,
+    width: int,
+    counted: float,
+) -> tuple[Floats, str]:
+    """Give busy cores by bucket, and the metric that tells them."""
+    name = _first(counters, sources.CPU_COUNTERS)
+    if name:
+        points = counters.filter(
+            (pl.col("name") == name) & (pl.col("watched_s") >= _LEAST_WATCHED * width)
+        ).with_columns((pl.col("seconds") / pl.col("watched_s")).alias("cores"))
+        return _aligned(rows, points, "cores"), name
+    name = _first(gauges, sources.CPU_CORES)
+    if name:
+        return _aligned(rows, gauges.filter(pl.col("name") == name), "mean"), name
+    name = _first(gauges, sources.CPU_SHARES)
+    if name and counted:
+        share = _aligned(rows, gauges.filter(pl.col("name") == name), "mean")
+        return share * counted, name
+    return np.full(len(rows), np.nan), ""
+
+
+def _pools(rows: pl.DataFrame, gauges: pl.DataFrame) -> list[Pool]:
+    """Give pools whose size and use are both known."""
+    found = []
+    for most, used in sources.POOLS:
+        sizes = gauges.filter((pl.col("name") == most) & (pl.col("most") > 0))
+        for pool in sorted(set(sizes["pool"].to_list())):
+            size = sizes.filter(pl.col("pool") == pool)["most"].min()
+            points = gauges.filter((pl.col("name") == used) & (pl.col("pool") == pool))
+            if len(points) and isinstance(size, int | float):
+                name = f"{used} {pool}".strip()
+                found.append(Pool(name, float(size), _aligned(rows, points, "mean")))
+    return found
+
+
+def _aligned(rows: pl.DataFrame, points: pl.DataFrame, value: str) -> Floats:
+    """Give a value of every bucket, NaN for those without."""
+    keys = ["service_instance_id", "bucket"]
+    once = points.group_by(keys).agg(pl.col(value).sum())
+    joined = rows.select(keys).join(once, on=keys, how="left", maintain_order="left")
+    return joined[value].cast(pl.Float64).fill_null(float("nan")).to_numpy()

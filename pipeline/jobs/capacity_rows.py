@@ -1,0 +1,225 @@
+"""Reading what a capacity is worked out from: buckets of time of every version of a service."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from pipeline.jobs.capacity_gauges import Meters, Pool, meters_of
+from pipeline.jobs.capacity_request import LEAST_BUCKET_S, MOST_BUCKET_S, CapacityRequest
+from pipeline.jobs.capacity_sources import CPU_COUNTERS, GAUGES
+from pipeline.jobs.job import Connection, ask, asking, define_view
+from pipeline.lake import Lake, take_snapshot
+from pipeline.lake.catalog import define_table
+from pipeline.schema import METRICS, SPANS
+from pipeline.stats.bootstrap import Floats
+from pipeline.stats.capacity_buckets import CapacityBuckets
+
+_SECOND_NANO = 1_000_000_000
+# A request in flight at the start of the window began no earlier than this before it.
+_REACH_NANO = 3600 * _SECOND_NANO
+_LAST_NANO = 2**63 - 1 - 2 * _REACH_NANO
+_WHOSE = ["service_name", "service_version", "service_instance_id"]
+_OF_SPANS = ("operations", "latencies", "concurrency", "levels")
+# A bucket that is cut off by the first or the last request of an instance tells too little.
+_LEAST_KEPT = 3
+
+
+@dataclass(frozen=True)
+class ServiceRows:
+    """One version of a service.
+
+    Attributes:
+        service_name, service_version: which.
+        buckets: what it did.
+        requests: spans that completed.
+        sampled: whether they stand for more requests than there are spans.
+        levels, level_seconds: requests in flight over all instances, rising, and for how long.
+        meters: limits and pools, and which metrics told them.
+        notes: what a reader should know.
+    """
+
+    service_name: str
+    service_version: str
+    buckets: CapacityBuckets
+    requests: int
+    sampled: bool
+    levels: Floats
+    level_seconds: Floats
+    meters: Meters
+    notes: tuple[str, ...]
+
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """Give its pools."""
+        return self.meters.pools
+
+
+def read_capacity_rows(lake: Lake, request: CapacityRequest) -> list[ServiceRows]:
+    """Read all versions of the services that are asked for.
+
+    Args:
+        lake: the lake.
+        request: the question.
+
+    Returns:
+        By service and version; empty where no request matches.
+
+    Raises:
+        LakeError: the lake cannot be read.
+    """
+    with asking() as connection:
+        values = _define(connection, lake, request)
+        chosen = {k: values[k] for k in ("since", "until", "service")}
+        width = request.bucket_s or _bucket_of(connection, chosen)
+        bucket = {"bucket": width * _SECOND_NANO}
+        window = {k: values[k] for k in ("since", "until")}
+        connection.register("capacity_requests", ask(connection, "capacity_requests", values))
+        frames = {
+            name: pl.DataFrame(ask(connection, f"capacity_{name}", wanted))
+            for name, wanted in zip(
+                _OF_SPANS, (window | bucket, window | bucket, window | bucket, {}), strict=True
+            )
+        }
+        frames["counters"] = _frame(_counters(connection, chosen | bucket))
+        gauges = chosen | bucket | {"gauges": list(GAUGES)}
+        frames["gauges"] = _frame(ask(connection, "capacity_gauges", gauges))
+    return list(_services(frames, width, request))
+
+
+def _define(connection: Connection, lake: Lake, request: CapacityRequest) -> dict[str, object]:
+    """Make the tables that are read, and give what statements choose by."""
+    since = request.since_unix_nano or 0
+    until = _LAST_NANO if request.until_unix_nano is None else request.until_unix_nano
+    for table in (SPANS, METRICS):
+        files = take_snapshot(lake, table).between(since - _REACH_NANO, until + _REACH_NANO)
+        define_table(connection, table, [file.path for file in files])
+    for view in ("span_facts", "metric_intervals", "metric_rates"):
+        define_view(connection, view)
+    pairs = dict(request.where)
+    return {
+        "since": since,
+        "until": until,
+        "reach": _REACH_NANO,
+        "service": request.pattern,
+        "has_version": "service_version" in pairs,
+        "version": pairs.get("service_version", ""),
+        "has_environment": "deployment_environment" in pairs,
+        "environment": pairs.get("deployment_environment", ""),
+    }
+
+
+def _counters(connection: Connection, values: dict[str, object]) -> pa.Table:
+    """Ask for counters of CPU time."""
+    return ask(connection, "capacity_counters", values | {"counters": list(CPU_COUNTERS)})
+
+
+def _frame(rows: pa.Table) -> pl.DataFrame:
+    return pl.DataFrame(rows)
+
+
+def _bucket_of(connection: Connection, chosen: dict[str, object]) -> int:
+    """Give a length of buckets that the points of CPU time fill: never two of one point."""
+    wide = {"bucket": 3600 * _SECOND_NANO}
+    apart = _frame(_counters(connection, chosen | wide))["interval_s"].median()
+    seconds = LEAST_BUCKET_S if not isinstance(apart, float) else round(apart)
+    return min(max(seconds, LEAST_BUCKET_S), MOST_BUCKET_S)
+
+
+def _services(
+    frames: dict[str, pl.DataFrame], width: int, request: CapacityRequest
+) -> Iterator[ServiceRows]:
+    """Cut what was read by service and version."""
+    names = frames["concurrency"].select("service_name", "service_version").unique()
+    for service, version in sorted(names.rows()):
+        of_spans = {
+            name: frames[name].filter(
+                (pl.col("service_name") == service) & (pl.col("service_version") == version)
+            )
+            for name in _OF_SPANS
+        }
+        # A sender of metrics may not know its version; its instance is one of the spans'.
+        of_metrics = {
+            name: frames[name].filter(
+                (pl.col("service_name") == service) & pl.col("service_version").is_in([version, ""])
+            )
+            for name in ("counters", "gauges")
+        }
+        yield _service((service, version), of_spans | of_metrics, width, request)
+
+
+def _service(
+    named: tuple[str, str], frames: dict[str, pl.DataFrame], width: int, request: CapacityRequest
+) -> ServiceRows:
+    """Make the arrays of one version."""
+    rows = _whole(frames["concurrency"])
+    rows = rows.join(frames["latencies"], on=[*_WHOSE, "bucket"], how="left").sort(
+        "service_instance_id", "bucket"
+    )
+    own = frames["operations"]
+    operations = own.group_by("operation").agg(pl.col("completions").sum())
+    names = tuple(sorted(operations["operation"].to_list()))
+    completions, self_time = (
+        _by_operation(rows, own, names, name) for name in ("completions", "self_time_s")
+    )
+    requests = int(own["requests"].sum())
+    sampled = abs(float(own["completions"].sum()) - requests) > 1e-6 * requests
+    meters = meters_of(rows, frames["counters"], frames["gauges"], width, request)
+    _, instance = np.unique(rows["service_instance_id"].to_numpy(), return_inverse=True)
+    mean = rows["concurrency_mean"].to_numpy()
+    buckets = CapacityBuckets(
+        rows["bucket"].to_numpy().astype(np.float64) * width,
+        float(width),
+        names,
+        completions / width,
+        mean,
+        rows["concurrency_peak"].to_numpy(),
+        meters.cpu_cores,
+        self_time,
+        meters.memory_bytes,
+        _floats(rows, "latency_p50_s"),
+        _floats(rows, "latency_p95_s"),
+        instance.astype(np.int64),
+    )
+    levels = frames["levels"].sort("level")
+    return ServiceRows(
+        *named,
+        buckets,
+        requests,
+        sampled,
+        _floats(levels, "level"),
+        _floats(levels, "seconds"),
+        meters,
+        meters.notes,
+    )
+
+
+def _whole(rows: pl.DataFrame) -> pl.DataFrame:
+    """Leave out the first and last bucket of every instance, which it may not fill."""
+    ends = rows.with_columns(
+        pl.col("bucket").min().over("service_instance_id").alias("first"),
+        pl.col("bucket").max().over("service_instance_id").alias("last"),
+    )
+    kept = (pl.col("last") - pl.col("first") < _LEAST_KEPT) | (
+        (pl.col("bucket") > pl.col("first")) & (pl.col("bucket") < pl.col("last"))
+    )
+    return ends.filter(kept).drop("first", "last")
+
+
+def _by_operation(
+    rows: pl.DataFrame, own: pl.DataFrame, names: tuple[str, ...], value: str
+) -> Floats:
+    """Give a number of every bucket and operation, n x c; 0 where none ended."""
+    found = np.zeros((len(rows), len(names)))
+    numbered = rows.select("service_instance_id", "bucket").with_row_index("row")
+    placed = own.join(numbered, on=["service_instance_id", "bucket"], how="inner")
+    column = np.searchsorted(np.array(names), placed["operation"].to_numpy().astype(str))
+    found[placed["row"].to_numpy(), column] = placed[value].to_numpy()
+    return found
+
+
+def _floats(rows: pl.DataFrame, name: str) -> Floats:
+    """Give a column, NaN for what is not known."""
+    return rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()

@@ -1,0 +1,217 @@
+"""Comparing what was read at the same time: operations, small ones together, services."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.jobs.judge_answer import OTHER, Comparison, Counts, Mix
+from pipeline.jobs.judge_cells import Part, counts_of, floats, has_bucket, side_of
+from pipeline.jobs.judge_request import JudgeRequest
+from pipeline.stats.cells import Floats, Range
+from pipeline.stats.mix import Weights, mix_weights
+from pipeline.stats.share_shift import ShareShift, share_shift
+from pipeline.stats.shift import Pair, Shift
+
+# Requests beyond a quantile that each side needs.
+LEAST_BEYOND = 10
+# Quantiles beyond this one are judged where there is the traffic for it, and else only told.
+SETTLING = 0.95
+
+# With more of a side's requests in strata that cannot be compared, the rest says too little.
+MOST_DROPPED = 0.10
+
+_FAILED = ("errors", "errors_5xx", "errors_4xx")
+_FEWEST_POOLED = 2
+
+Halves = tuple[Part, Part]
+Clock = tuple[int, int]
+
+
+def service_comparisons(
+    parts: Sequence[tuple[str, str, Halves]], request: JudgeRequest, clock: Clock
+) -> Iterator[Comparison]:
+    """Compare one service: each operation, then small ones together, then all of it.
+
+    Args:
+        parts: service, operation, and rows of both sides of each operation, in order.
+        request: the question.
+        clock: the window, in minutes since the epoch.
+    """
+    found = [
+        compare_halves((service, operation), halves, request, clock, _strata_of(halves))
+        for service, operation, halves in parts
+    ]
+    small = [place for place, each in enumerate(found) if _is_small(each, request)]
+    pooled = len(small) >= _FEWEST_POOLED
+    for place, each in enumerate(found):
+        inside = pooled and place in small
+        yield replace(each, in_other=True) if inside else each
+    service = parts[0][0]
+    if pooled:
+        yield _together((service, OTHER), [parts[place][2] for place in small], request, clock)
+    if request.services and len(parts) >= _FEWEST_POOLED:
+        yield _together((service, ""), [halves for _, _, halves in parts], request, clock)
+
+
+def compare_halves(
+    named: tuple[str, str],
+    halves: Halves,
+    request: JudgeRequest,
+    clock: Clock,
+    strata: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
+    pooled: int = 0,
+) -> Comparison:
+    """Compare rows of two sides.
+
+    Args:
+        named: service and operation.
+        halves: baseline's and canary's rows.
+        request: the question.
+        clock: the window, in minutes since the epoch.
+        strata: each row's stratum, from 0, of both sides; None for one.
+        pooled: how many operations the rows are of, where they are several.
+    """
+    first, end = clock
+    counts = (counts_of(halves[0]), counts_of(halves[1]))
+    minutes = end - first
+    if not all(count.requests for count in counts):
+        return Comparison(*named, *counts, minutes, {}, None, None, pooled=pooled)
+    if strata is None:
+        shifts, errors = _measured(halves, (None, None), request, clock)
+        return Comparison(*named, *counts, minutes, shifts, *errors, pooled=pooled)
+    number = 1 + max(int(each.max()) for each in strata)
+    by_stratum = [
+        np.bincount(each, floats(half["requests"]), number).astype(np.float64)
+        for each, half in zip(strata, halves, strict=True)
+    ]
+    weights = mix_weights(by_stratum[0], by_stratum[1])
+    present = int(((by_stratum[0] > 0) | (by_stratum[1] > 0)).sum())
+    if not weights.kept.any():
+        mix = Mix({}, 0.0, weights.dropped, 0, present)
+        return Comparison(*named, *counts, minutes, {}, None, None, mix=mix, pooled=pooled)
+    kept = [weights.kept[each] for each in strata]
+    inside = (
+        _rows(halves[0], kept[0]),
+        _rows(halves[1], kept[1]),
+    )
+    factors = weights.factors[strata[0]][kept[0]]
+    shifts, errors = _measured(inside, (factors, None), request, clock)
+    mix = _mix(halves[0], shifts, errors[0], weights, clock, present)
+    return Comparison(*named, *counts, minutes, shifts, *errors, mix=mix, pooled=pooled)
+
+
+def _rows(half: Part, kept: NDArray[np.bool_]) -> Part:
+    if kept.all():
+        return half
+    return {name: column[kept] for name, column in half.items()}
+
+
+def _measured(
+    halves: Halves,
+    weights: tuple[Floats | None, Floats | None],
+    request: JudgeRequest,
+    clock: Clock,
+) -> tuple[dict[float, Shift], tuple[ShareShift, ShareShift, ShareShift]]:
+    """Measure every quantile and share of two sides, each with requests."""
+    every = [
+        side_of(half, *clock, timed=False, weights=weight)
+        for half, weight in zip(halves, weights, strict=True)
+    ]
+    all_timed = all(has_bucket(half) is None for half in halves)
+    timed = (
+        every
+        if all_timed
+        else [
+            side_of(half, *clock, timed=True, weights=weight)
+            for half, weight in zip(halves, weights, strict=True)
+        ]
+    )
+    errors = []
+    for name in _FAILED:
+        sums = []
+        for side, half, weight in zip(every, halves, weights, strict=True):
+            failed = floats(half[name]) if name in half else np.zeros(len(side.count))
+            sums.append(side.add_up(failed if weight is None else failed * weight))
+        errors.append(share_shift(every[0], every[1], sums))
+    shifts: dict[float, Shift] = {}
+    if all(side.total for side in timed):
+        pair = Pair(timed[0], timed[1])
+        shifts = {p: pair.shift(p) for p in request.quantiles}
+    return shifts, (errors[0], errors[1], errors[2])
+
+
+def _mix(
+    baseline: Part,
+    shifts: dict[float, Shift],
+    errors: ShareShift,
+    weights: Weights,
+    clock: Clock,
+    strata: int,
+) -> Mix:
+    """Tell what the mix alone makes: the reweighted baseline against the one that there was."""
+    logs = {}
+    side = side_of(baseline, *clock, timed=True)
+    if side.total:
+        whole = Range.of(side).histograms(side, None, 1)
+        logs = {
+            p: shift.log_quantiles[0] - float(whole.log_quantile(p)[0])
+            for p, shift in shifts.items()
+        }
+    share = float(floats(baseline["errors"]).sum() / floats(baseline["requests"]).sum())
+    return Mix(logs, errors.shares[0] - share, weights.dropped, weights.capped, strata)
+
+
+def _strata_of(halves: Halves) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Give each row's stratum of one operation; None where there is one, or none is told."""
+    if "stratum_code" not in halves[0]:
+        return None
+    codes = [np.asarray(half["stratum_code"], dtype=np.int64) for half in halves]
+    joined = np.concatenate(codes)
+    if not len(joined) or (joined == joined[0]).all():
+        return None
+    return codes[0], codes[1]
+
+
+def _together(
+    named: tuple[str, str], parts: Sequence[Halves], request: JudgeRequest, clock: Clock
+) -> Comparison:
+    """Compare several operations as one, each a stratum or several."""
+    columns = [
+        name for name in parts[0][0] if name not in ("service_name", "operation", "instance")
+    ]
+    halves = tuple(
+        {name: np.concatenate([part[side][name] for part in parts]) for name in columns}
+        for side in (0, 1)
+    )
+    strata = tuple(
+        np.repeat(np.arange(len(parts)), [len(part[side]["minute"]) for part in parts])
+        for side in (0, 1)
+    )
+    if "stratum_code" in columns:
+        most = 1 + max(
+            (int(half["stratum_code"].max()) for half in halves if len(half["minute"])), default=0
+        )
+        strata = tuple(
+            each * most + half["stratum_code"] for each, half in zip(strata, halves, strict=True)
+        )
+    both = (halves[0], halves[1])
+    found = compare_halves(named, both, request, clock, (strata[0], strata[1]), len(parts))
+    if named[1] != OTHER or found.mix is None or found.mix.dropped <= MOST_DROPPED:
+        return found
+    # Most of its operations are too small to be weighed: as they come, and the mix says so.
+    mix = replace(found.mix, log_shifts={}, errors=0.0, capped=0)
+    return replace(compare_halves(named, both, request, clock, None, len(parts)), mix=mix)
+
+
+def settling_quantile(quantiles: Sequence[float]) -> float:
+    """Give the quantile that an operation must have the requests for: p95, or the nearest."""
+    return max((p for p in quantiles if p <= SETTLING), default=min(quantiles))
+
+
+def _is_small(comparison: Comparison, request: JudgeRequest) -> bool:
+    """Tell whether an operation of both sides has too few requests to be judged by itself."""
+    counts: tuple[Counts, Counts] = (comparison.baseline, comparison.canary)
+    least = min(count.effective for count in counts)
+    return 0 < least * (1 - settling_quantile(request.quantiles)) < LEAST_BEYOND - 1e-9

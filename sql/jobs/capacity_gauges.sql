@@ -1,0 +1,67 @@
+-- One row an instance, a gauge, a pool and a bucket of time: its least, its mean and its most.
+-- Series of one gauge, such as the pools of a heap, are added up.
+WITH points AS (
+  SELECT
+    service_name,
+    COALESCE(service_version, '') AS service_version,
+    COALESCE(service_instance_id, '') AS service_instance_id,
+    name,
+    COALESCE(
+      attributes['db.client.connection.pool.name'],
+      attributes['pool.name'],
+      attributes['jvm.thread.pool.name'],
+      attributes['executor.name'],
+      ''
+    ) AS pool,
+    series_id,
+    time_unix_nano,
+    -- A point is the level at the end of its interval.
+    (time_unix_nano - 1) // $bucket AS bucket,
+    COALESCE(value_double, CAST(value_int AS DOUBLE)) AS value
+  FROM metrics
+  WHERE LIST_CONTAINS(CAST($gauges AS VARCHAR[]), name)
+    AND service_name GLOB $service
+    AND metric_type IN ('gauge', 'sum')
+    AND COALESCE(flags, 0) & 1 = 0
+    AND time_unix_nano > $since
+    AND time_unix_nano <= $until
+    AND ISFINITE(COALESCE(value_double, CAST(value_int AS DOUBLE)))
+    AND COALESCE(attributes['type'], '') NOT IN ('vms', 'non_heap')
+    AND COALESCE(attributes['jvm.memory.type'], 'heap') = 'heap'
+    AND COALESCE(
+      attributes['db.client.connection.state'],
+      attributes['state'],
+      'used'
+    ) IN ('used', 'active', 'busy', 'user', 'system')
+  QUALIFY ROW_NUMBER() OVER (
+      PARTITION BY name, service_name, metric_type, series_id, time_unix_nano
+      ORDER BY ingest_time_unix_nano, ingest_batch_id
+    ) = 1
+), by_series AS (
+  SELECT
+    service_name,
+    service_version,
+    service_instance_id,
+    name,
+    pool,
+    bucket,
+    series_id,
+    MIN(value) AS least,
+    LIST_AVG(LIST(value ORDER BY time_unix_nano)) AS mean,
+    MAX(value) AS most
+  FROM points
+  GROUP BY ALL
+)
+SELECT
+  service_name,
+  service_version,
+  service_instance_id,
+  name,
+  pool,
+  bucket,
+  LIST_SUM(LIST(least ORDER BY series_id)) AS least,
+  LIST_SUM(LIST(mean ORDER BY series_id)) AS mean,
+  LIST_SUM(LIST(most ORDER BY series_id)) AS most
+FROM by_series
+GROUP BY ALL
+ORDER BY ALL

@@ -1,0 +1,24 @@
+-- One row an instance, a version, a minute and a bucket of the rollups: a histogram's observations.
+SELECT
+  service_name,
+  service_version,
+  service_instance_id,
+  deployment_environment,
+  '' AS operation,
+  minute,
+  ANY_VALUE(operation) AS unit,
+  bucket,
+  -- A list in an order: a sum of floating-point numbers depends on it.
+  LIST_SUM(LIST(requests ORDER BY requests)) AS below,
+  BOOL_OR(resolution_limited) AS is_limited
+FROM metric_latency_buckets
+WHERE bucket IS NOT NULL
+  AND minute >= $first_minute
+  AND minute < $end_minute
+GROUP BY
+  service_name,
+  service_version,
+  service_instance_id,
+  deployment_environment,
+  minute,
+  bucket
