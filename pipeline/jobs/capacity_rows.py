@@ -13,7 +13,7 @@ from pipeline.jobs.capacity_sources import CPU_COUNTERS, GAUGES
 from pipeline.jobs.job import Connection, ask, asking, define_view
 from pipeline.lake import Lake, take_snapshot
 from pipeline.lake.catalog import define_table
-from pipeline.schema import METRICS, SPANS
+from pipeline.schema import METRICS, PROFILE_SAMPLES, SPANS
 from pipeline.stats.bootstrap import Floats
 from pipeline.stats.capacity_buckets import CapacityBuckets
 
@@ -25,6 +25,8 @@ _WHOSE = ["service_name", "service_version", "service_instance_id"]
 _OF_SPANS = ("operations", "latencies", "concurrency", "levels")
 # A bucket that is cut off by the first or the last request of an instance tells too little.
 _LEAST_KEPT = 3
+# Observations of a profile that are linked to requests, for these to share out CPU time.
+LEAST_SAMPLES = 200
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class ServiceRows:
         sampled: whether they stand for more requests than there are spans.
         levels, level_seconds: requests in flight over all instances, rising, and for how long.
         meters: limits and pools, and which metrics told them.
+        dealt_by: what ``self_time_s`` of the buckets is: self time, or CPU time of profiles.
         notes: what a reader should know.
     """
 
@@ -49,6 +52,7 @@ class ServiceRows:
     levels: Floats
     level_seconds: Floats
     meters: Meters
+    dealt_by: str
     notes: tuple[str, ...]
 
     @property
@@ -84,6 +88,7 @@ def read_capacity_rows(lake: Lake, request: CapacityRequest) -> list[ServiceRows
             )
         }
         frames["counters"] = _frame(_counters(connection, chosen | bucket))
+        frames["profiles"] = _frame(ask(connection, "capacity_profiles", chosen | bucket))
         gauges = chosen | bucket | {"gauges": list(GAUGES)}
         frames["gauges"] = _frame(ask(connection, "capacity_gauges", gauges))
     return list(_services(frames, width, request))
@@ -93,7 +98,7 @@ def _define(connection: Connection, lake: Lake, request: CapacityRequest) -> dic
     """Make the tables that are read, and give what statements choose by."""
     since = request.since_unix_nano or 0
     until = _LAST_NANO if request.until_unix_nano is None else request.until_unix_nano
-    for table in (SPANS, METRICS):
+    for table in (SPANS, METRICS, PROFILE_SAMPLES):
         files = take_snapshot(lake, table).between(since - _REACH_NANO, until + _REACH_NANO)
         define_table(connection, table, [file.path for file in files])
     for view in ("span_facts", "metric_intervals", "metric_rates"):
@@ -145,7 +150,7 @@ def _services(
             name: frames[name].filter(
                 (pl.col("service_name") == service) & pl.col("service_version").is_in([version, ""])
             )
-            for name in ("counters", "gauges")
+            for name in ("counters", "gauges", "profiles")
         }
         yield _service((service, version), of_spans | of_metrics, width, request)
 
@@ -164,6 +169,8 @@ def _service(
     completions, self_time = (
         _by_operation(rows, own, names, name) for name in ("completions", "self_time_s")
     )
+    worked, dealt_by = _dealt(rows, frames["profiles"], names)
+    self_time = self_time if worked is None else worked
     requests = int(own["requests"].sum())
     sampled = abs(float(own["completions"].sum()) - requests) > 1e-6 * requests
     meters = meters_of(rows, frames["counters"], frames["gauges"], width, request)
@@ -192,8 +199,26 @@ def _service(
         _floats(levels, "level"),
         _floats(levels, "seconds"),
         meters,
+        dealt_by,
         meters.notes,
     )
+
+
+def _dealt(
+    rows: pl.DataFrame, profiles: pl.DataFrame, names: tuple[str, ...]
+) -> tuple[Floats | None, str]:
+    """Give CPU time of samples that are linked to requests, where there are enough, and by what."""
+    known = profiles.filter(pl.col("operation").is_in(list(names)))
+    observations = int(known["observations"].sum())
+    if observations < LEAST_SAMPLES:
+        return None, "self time"
+    added = known.group_by("service_instance_id", "bucket", "operation").agg(
+        pl.col("profile_s").sum()
+    )
+    worked = _by_operation(rows, added, names, "profile_s")
+    if not worked.sum() > 0:
+        return None, "self time"
+    return worked, f"{observations} linked samples of CPU profiles"
 
 
 def _whole(rows: pl.DataFrame) -> pl.DataFrame:

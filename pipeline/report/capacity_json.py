@@ -74,6 +74,7 @@ def _cpu(service: ServiceCapacity) -> dict[str, Any]:
     return {
         "not_identified": demand.reason or None,
         "source": meters.cpu_source or None,
+        "dealt_out_by": service.rows.dealt_by,
         "cores": _number(meters.cores) or None,
         "cores_source": meters.cores_source or None,
         "seconds_per_request": _interval(demand.mean),

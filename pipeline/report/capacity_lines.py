@@ -197,8 +197,8 @@ def demand_line(service: ServiceCapacity) -> str:
         return f"CPU a request: not identified: {demand.reason}"
     return (
         f"CPU: {interval(demand.mean, 1000)} ms a request, {interval(demand.background)} cores "
-        f"without any; by self time; R² {demand.r_squared:.2f} over {demand.buckets} buckets "
-        f"({service.rows.meters.cpu_source})"
+        f"without any; by {service.rows.dealt_by}; R² {demand.r_squared:.2f} "
+        f"over {demand.buckets} buckets ({service.rows.meters.cpu_source})"
     )
 
 

@@ -225,7 +225,7 @@ def _notes(
         notes.append("operations rise and fall together: the check by regression is of all at once")
     if disagree:
         notes.append(
-            f"estimators_disagree for {', '.join(disagree)}: self time overstates operations "
-            "that wait for something without a span of its own"
+            f"estimators_disagree for {', '.join(disagree)}: shares and regression do not meet; "
+            "self time overstates operations that wait for something without a span of its own"
         )
     return tuple(notes)

@@ -44,7 +44,7 @@ def tailgate(
 def test_the_answer_is_text_json_or_a_page_and_the_status_tells_whether_a_target_fits(
     lake: Lake, tmp_path: Path, tailgate: Tailgate
 ) -> None:
-    land_shop(lake)
+    land_shop(lake, buckets=33, most_per_s=14.0)
     given = ("--lake", lake.path, "--slo", "p95=250ms", "--limit", "memory=1GiB")
     text = tailgate(*given, "--price", "cpu=0.04/h")
     assert "safe load: " in text

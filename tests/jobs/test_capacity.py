@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from pipeline.errors import NotEnoughData, UsageError
@@ -16,7 +17,7 @@ from pipeline.jobs.capacity_request import (
 )
 from pipeline.jobs.capacity_rows import ServiceRows, read_capacity_rows
 from pipeline.lake import Lake, append, open_lake
-from pipeline.schema import METRICS, SPANS
+from pipeline.schema import METRICS, PROFILE_SAMPLES, SPANS
 from tests.jobs.capacity_lake import (
     BACKGROUND_CORES,
     BUCKET_S,
@@ -251,13 +252,14 @@ def test_a_pool_that_is_nearly_full_binds(lake: Lake) -> None:
 
 
 def test_a_version_that_costs_more_is_told_beside_the_one_before(lake: Lake) -> None:
-    land_shop(lake)
-    land_shop(lake, version="1.4.2", cost=1.3, seed=2)
+    land_shop(lake, buckets=14, metrics=("cpu",))
+    land_shop(lake, buckets=14, metrics=("cpu",), version="1.4.2", cost=1.3, seed=2)
     result: CapacityResult = run(lake, CapacityRequest(cpu_price=0.04))
     (change,) = result.cost_changes
     assert (change.before, change.after) == ("1.4.1", "1.4.2")
     # A share of the CPU is background, which costs no more.
-    assert 0.1 < change.change.low < 0.25 < change.change.high < 0.4
+    assert change.change.estimate == pytest.approx(0.27, abs=0.05)
+    assert change.change.holds(0.27)
 
 
 def test_sampled_traces_have_no_counted_peak(lake: Lake) -> None:
@@ -336,6 +338,54 @@ def test_a_target_fits_only_where_cpu_is_known(lake: Lake) -> None:
     # The pools of two would bear it with one to spare; nobody knows of their CPU.
     assert found.replicas.needed.high == 2.0
     assert found.replicas.outcome == "undecided"
+
+
+def test_profiles_that_are_linked_to_requests_deal_the_cpu_out(lake: Lake) -> None:
+    kinds = ("cart", "pay")
+    spans = [
+        span(trace(n), n, None, kinds[n % 2], 2, at(5 * n), at(5 * n + 1)) for n in range(1, 13)
+    ]
+    append(lake, SPANS, spans_table(spans))
+    # Three quarters of what was sampled were in payments, of spans of equal length.
+    samples = [
+        {
+            "service_name": "shop",
+            "service_version": "1.4.1",
+            "service_instance_id": "shop-1.4.1",
+            "resource_attributes": [],
+            "profile_id": 1,
+            "stack_id": 1,
+            "time_unix_nano": at(5 * n),
+            "profile_type": "cpu",
+            "sample_type": "cpu",
+            "sample_unit": "nanoseconds",
+            "value": (3 if n % 2 else 1) * SECOND // 10,
+            "samples": 30,
+            "is_cumulative": False,
+            "span_id": f"{n:016x}",
+            "labels": [],
+            "ingest_batch_id": "ab" * 16,
+            "ingest_time_unix_nano": at(100),
+        }
+        for n in range(1, 13)
+    ]
+    append(lake, PROFILE_SAMPLES, profile_rows(samples))
+    found = rows(lake)
+    assert found.dealt_by == "360 linked samples of CPU profiles"
+    cart, pay = found.buckets.self_time_s.sum(axis=0)
+    assert pay == pytest.approx(3 * cart)
+
+
+def profile_rows(samples: list[dict[str, object]]) -> pa.Table:
+    """Make the lake's columns of samples."""
+    given = [{**each, "date": NOON // (86_400 * SECOND)} for each in samples]
+    arrays = [
+        pa.array([each.get(field.name) for each in given], pa.int32()).cast(pa.date32())
+        if field.name == "date"
+        else pa.array([each.get(field.name) for each in given], field.type)
+        for field in PROFILE_SAMPLES.arrow_schema
+    ]
+    return pa.Table.from_arrays(arrays, schema=PROFILE_SAMPLES.arrow_schema)
 
 
 def test_shares_of_cores_count_by_their_number(lake: Lake) -> None:

@@ -1,0 +1,115 @@
+"""Each policy evicts what its authors say, step by step, and none does better than knowing."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.stats.cache_policies import (
+    POLICIES,
+    REFERENCES_MOST,
+    belady,
+    clock,
+    compare_policies,
+    fifo,
+    lfu,
+    lru,
+)
+from pipeline.stats.cache_queues import arc, s3_fifo, sieve
+
+traces = st.lists(st.integers(0, 9), min_size=1, max_size=60)
+PLAYED = sorted(POLICIES)
+
+
+def hits(play, keys: str, capacity: float) -> int:
+    """Play a trace of letters."""
+    return play([ord(each) for each in keys], [1.0] * len(keys), capacity)
+
+
+@pytest.mark.parametrize(
+    ("play", "trace", "expected"),
+    [
+        # A is used again before C comes, so that B goes; FIFO lets A go all the same.
+        (lru, "ABACA", 2),
+        (fifo, "ABACA", 1),
+        (clock, "ABACA", 2),
+        (lfu, "ABACA", 2),
+        (belady, "ABACA", 2),
+        # LFU keeps A, used thrice, whatever comes; LRU does not.
+        (lfu, "AAABCBCA", 3),
+        (lru, "AAABCBCA", 4),
+        # Ties of LFU go by age: A goes before B.
+        (lfu, "ABCB", 1),
+        (lfu, "ABCA", 0),
+    ],
+)
+def test_with_room_for_two_a_policy_hits_as_often_as_by_hand(play, trace, expected) -> None:
+    assert hits(play, trace, 2) == expected
+
+
+def test_sieve_keeps_its_hand_where_it_evicted() -> None:
+    # Room for 3. A visited: D evicts B, the hand stays at C; E evicts C, not A; A hits again.
+    assert hits(sieve, "ABCADEA", 3) == 2
+    # FIFO with a second chance would have put A to the head, and evicted C and D all the same.
+    assert hits(sieve, "ABCADEC", 3) == 1
+
+
+def test_s3_fifo_lets_new_entries_prove_themselves() -> None:
+    # Room for 10: one in the small queue. A scan of new keys never touches what proved itself.
+    once = list(range(100, 160))
+    loved = [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    trace = [*loved, *once, 1, 2, 3]
+    assert s3_fifo(trace, [1.0] * len(trace), 10) == 6 + 3
+    assert lru(trace, [1.0] * len(trace), 10) == 6
+
+
+def test_arc_brings_back_what_was_used_once_and_then_missed() -> None:
+    # Room for 2, A and B often; C and D once pass by; A and B are still there.
+    assert hits(arc, "ABABCDAB", 2) >= hits(lru, "ABABCDAB", 2)
+    # A scan does not wash out what is used more than once.
+    scan = "AABB" + "CDEFGHIJ" + "AB"
+    assert hits(arc, scan, 4) == 4
+    assert hits(lru, scan, 4) == 2
+
+
+@given(traces, st.integers(1, 8))
+def test_nothing_beats_knowing_the_future(keys: list[int], capacity: int) -> None:
+    sizes = [1.0] * len(keys)
+    best = belady(keys, sizes, capacity)
+    for name, play in POLICIES.items():
+        assert 0 <= play(keys, sizes, capacity) <= best, name
+
+
+@given(traces)
+def test_where_all_fits_only_the_first_reference_of_a_key_misses(keys: list[int]) -> None:
+    room = 10 * len(set(keys))
+    for name, play in POLICIES.items():
+        assert play(keys, [1.0] * len(keys), room) == len(keys) - len(set(keys)), name
+
+
+@given(traces)
+def test_a_larger_lru_cache_hits_no_less(keys: list[int]) -> None:
+    found = [lru(keys, [1.0] * len(keys), size) for size in range(1, 10)]
+    assert found == sorted(found)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 6)), min_size=1, max_size=60))
+def test_what_is_larger_than_the_cache_passes_it_by(references: list[tuple[int, int]]) -> None:
+    sizes = dict(references)
+    keys = [key for key, _ in references]
+    weights = [float(sizes[key]) for key in keys]
+    small = [key for key in keys if sizes[key] <= 4]
+    for name, play in POLICIES.items():
+        without = play(small, [float(sizes[key]) for key in small], 4)
+        assert play(keys, weights, 4) == without, name
+
+
+def test_all_are_compared_on_one_trace_and_too_long_a_one_is_refused() -> None:
+    keys = np.tile(np.arange(20), 10)
+    found = compare_policies(keys, 10)
+    assert sorted(found) == PLAYED
+    assert found["LRU"] == 1.0
+    # Of 20 in turn, 10 can be kept: half the references but the first of each.
+    assert found["Belady"] == pytest.approx(1 - 0.9 * 9 / 19, abs=0.05)
+    with pytest.raises(ValueError, match="sample the keys"):
+        compare_policies(np.zeros(REFERENCES_MOST + 1, dtype=np.int64), 10)
