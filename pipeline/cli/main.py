@@ -26,6 +26,7 @@ _COMMANDS = {
     "changes": ("changes", "Find where the history of a metric changed, and how sure that is."),
     "audit": ("audit", "Measure this judge on your own history: false alarms, and what it finds."),
     "capacity": ("capacity", "What a service can take, what binds it, and what more would need."),
+    "cache": ("cache", "Tell how often caches hit, what a miss costs, what other sizes do."),
     "export": ("export", "Write profiles as pprof, folded stacks or speedscope JSON."),
     "flamegraph": ("flamegraph", "Draw profiles, or how they differ from others."),
     "sql": ("sql", "Ask the lake one SQL question."),

@@ -36,10 +36,10 @@ def write_markdown(result: CapacityResult, out: BinaryIO) -> None:
     """Write the same as Markdown, for a comment on a change."""
     parts = ["# Capacity\n"]
     for service in result.services:
-        parts.append(f"\n## {_plain(service.name)}\n\n{_plain(heading(service))}\n\n")
-        parts += [f"- {_plain(line)}\n" for line in told_lines(result, service)]
-        parts += [_markdown(limit_table(service)), _markdown(operation_table(service))]
-        parts += [f"\n> {_plain(note)}\n" for note in service.notes]
+        parts.append(f"\n## {plain(service.name)}\n\n{plain(heading(service))}\n\n")
+        parts += [f"- {plain(line)}\n" for line in told_lines(result, service)]
+        parts += [markdown_table(limit_table(service)), markdown_table(operation_table(service))]
+        parts += [f"\n> {plain(note)}\n" for note in service.notes]
     out.write("".join(parts).encode())
 
 
@@ -48,14 +48,14 @@ WRITERS: Mapping[str, Callable[[CapacityResult, BinaryIO], None]] = MappingProxy
 )
 
 
-def _markdown(table: Table) -> str:
+def markdown_table(table: Table) -> str:
     """Write a table, numbers to the right."""
     names, numbers, rows = table
     lines = [names, tuple("---:" if number else "---" for number in numbers), *rows]
-    told = ("| " + " | ".join(_plain(cell) for cell in line) + " |" for line in lines)
+    told = ("| " + " | ".join(plain(cell) for cell in line) + " |" for line in lines)
     return "\n" + "\n".join(told) + "\n"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Keep a text from being taken for markup."""
     return visible(text).replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")

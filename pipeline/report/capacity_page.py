@@ -66,12 +66,12 @@ def _article(result: CapacityResult, service: ServiceCapacity) -> str:
         f"<article><h2>{escaped(service.name)}</h2>"
         f'<p class="counts">{seen}</p><ul class="told">{told}</ul>{notes}'
         f'<div class="charts">{charts}</div>'
-        f"{_table(limit_table(service), 'Limits of an instance')}"
-        f"{_table(operation_table(service), 'Operations')}</article>\n"
+        f"{html_table(limit_table(service), 'Limits of an instance')}"
+        f"{html_table(operation_table(service), 'Operations')}</article>\n"
     )
 
 
-def _table(table: Table, title: str) -> str:
+def html_table(table: Table, title: str) -> str:
     """Write a table that scrolls by itself where it is too wide."""
     names, numbers, rows = table
     kinds = ['class="n"' if number else "" for number in numbers]

@@ -47,8 +47,10 @@ class MissRatioCurve:
 
     def at(self, size: ArrayLike) -> Floats:
         """Give the miss ratio at some sizes; all miss in a cache of nothing."""
-        sizes = np.concatenate([[0.0], self.sizes])
-        ratios = np.concatenate([[1.0], self.ratios])
+        # Below the least size that was worked out nothing fits.
+        below = np.nextafter(self.sizes[0], 0.0)
+        sizes = np.concatenate([[0.0, below], self.sizes])
+        ratios = np.concatenate([[1.0, 1.0], self.ratios])
         found: Floats = np.interp(np.asarray(size, dtype=np.float64), sizes, ratios)
         return found
 
@@ -172,6 +174,6 @@ def _grid(distances: Floats, in_bytes: bool) -> Floats:
     finite = distances[np.isfinite(distances)]
     if not len(finite):
         return np.array([1.0])
-    low, high = (float(finite.min()), float(finite.max()))
+    low, high = float(finite.min()) if in_bytes else 1.0, float(finite.max())
     points = np.geomspace(max(low, 1.0), max(high, 1.0), _POINTS)
     return np.unique(points if in_bytes else np.round(points))

@@ -1,4 +1,4 @@
-"""Miss-ratio curves: a million references exactly and ten million sampled, against an LRU played."""
+"""Miss-ratio curves: a million references exactly, ten million sampled, against an LRU played."""
 
 import sys
 import time

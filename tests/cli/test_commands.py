@@ -33,6 +33,7 @@ COMMANDS = (
     "changes",
     "audit",
     "capacity",
+    "cache",
     "export",
     "flamegraph",
     "sql",

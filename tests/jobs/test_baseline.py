@@ -201,7 +201,16 @@ def test_exact_says_so_when_the_spans_are_no_longer_kept(lake, land):
 
 
 def test_the_jobs_have_names_of_their_own():
-    names = ["baseline", "judge", "audit", "changes", "capacity", "hotspots", "profile-diff"]
+    names = [
+        "baseline",
+        "judge",
+        "audit",
+        "changes",
+        "capacity",
+        "cache",
+        "hotspots",
+        "profile-diff",
+    ]
     assert [job.name for job in JOBS] == names
     assert JOBS[0].run is run
 

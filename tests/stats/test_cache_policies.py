@@ -23,7 +23,7 @@ PLAYED = sorted(POLICIES)
 
 def hits(play, keys: str, capacity: float) -> int:
     """Play a trace of letters."""
-    return play([ord(each) for each in keys], [1.0] * len(keys), capacity)
+    return int(play([ord(each) for each in keys], [1.0] * len(keys), capacity))
 
 
 @pytest.mark.parametrize(

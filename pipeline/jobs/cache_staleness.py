@@ -1,0 +1,117 @@
+"""How stale a cache's hits are: as measured where versions are told, else by formula."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from pipeline.jobs.cache_request import CacheRequest
+from pipeline.jobs.cache_rows import CacheRows
+from pipeline.stats.bootstrap import Interval
+from pipeline.stats.proportions import wilson_interval
+from pipeline.stats.staleness import mean_age_when_stale_s, stale_given_hit, ttl_for
+
+_STALE_ALLOWED = 0.01
+_SECOND_NANO = 1e9
+
+
+@dataclass(frozen=True)
+class Staleness:
+    """What is known of one class of keys.
+
+    Attributes:
+        key_class: the class.
+        keys: how many were read.
+        ttl_s: how long entries are kept; NaN for unknown.
+        reads_per_key_s, writes_per_key_s: of one key a second; NaN for unknown.
+        estimated: share of hits that are stale, by the formula; NaN for unknown.
+        mean_age_s: how long ago the entry of such a hit was written.
+        measured: share of hits whose version was not the last one written; NaN for unknown.
+        ttl_for_one_per_cent_s: the longest time for one stale hit in a hundred.
+        reason: what is missing; empty for nothing.
+    """
+
+    key_class: str
+    keys: int
+    ttl_s: float
+    reads_per_key_s: float
+    writes_per_key_s: float
+    estimated: float
+    mean_age_s: float
+    measured: Interval
+    ttl_for_one_per_cent_s: float
+    reason: str
+
+
+def staleness_of(rows: CacheRows, request: CacheRequest) -> tuple[Staleness, ...]:
+    """Work out every class of keys, by name."""
+    known = rows.frame.filter(pl.col("key").is_not_null())
+    return tuple(
+        _of_class(str(name), frame, rows.writes, request)
+        for (name,), frame in known.sort("key_class").group_by("key_class", maintain_order=True)
+    )
+
+
+def _of_class(
+    name: str, frame: pl.DataFrame, writes: pl.DataFrame, request: CacheRequest
+) -> Staleness:
+    """Work out one class."""
+    keys = frame["key"].n_unique()
+    times = frame["start_time_unix_nano"]
+    seconds = max((int(times.max()) - int(times.min())) / _SECOND_NANO, 1.0)  # type: ignore[arg-type]
+    own = writes.join(frame.select("key").unique(), on="key", how="semi", maintain_order="left")
+    reads = float(frame["weight"].sum()) / keys / seconds
+    told = request.writes_per_key_s
+    written = told if told >= 0 else float(own["weight"].sum()) / keys / seconds
+    unknown = told < 0 and own.is_empty()
+    ttl_s = request.ttl_s or _told_ttl_s(frame)
+    reasons = []
+    if unknown:
+        reasons.append("no writes of these keys: send spans with cache.key and cache.operation")
+    if np.isnan(ttl_s):
+        reasons.append("no time to live: send cache.ttl or give --ttl")
+    whole = not reasons
+    return Staleness(
+        name,
+        keys,
+        ttl_s,
+        reads,
+        np.nan if unknown else written,
+        stale_given_hit(written, ttl_s) if whole else np.nan,
+        mean_age_when_stale_s(written, ttl_s) if whole else np.nan,
+        _measured(frame, own),
+        ttl_for(_STALE_ALLOWED, written) if not unknown else np.nan,
+        "; ".join(reasons),
+    )
+
+
+def _told_ttl_s(frame: pl.DataFrame) -> float:
+    """Give the median of what spans say; NaN where none does."""
+    told = frame["ttl"].cast(pl.Float64, strict=False).drop_nulls()
+    return float(np.median(told.to_numpy())) if len(told) else float("nan")
+
+
+def _measured(frame: pl.DataFrame, writes: pl.DataFrame) -> Interval:
+    """Hold the version of each hit against the last that was written before it began."""
+    versions = writes.filter(pl.col("item_version").is_not_null()).select(
+        "key", "ended", written="item_version"
+    )
+    reads = frame.filter(pl.col("hit") & pl.col("item_version").is_not_null()).select(
+        "key", "item_version", began="start_time_unix_nano"
+    )
+    if versions.is_empty() or reads.is_empty():
+        return Interval(np.nan, np.nan, np.nan)
+    joined = reads.sort("began").join_asof(
+        versions.sort("ended"),
+        left_on="began",
+        right_on="ended",
+        by="key",
+        strategy="backward",
+        check_sortedness=False,
+    )
+    judged = joined.filter(pl.col("written").is_not_null())
+    if judged.is_empty():
+        return Interval(np.nan, np.nan, np.nan)
+    share = float((judged["item_version"] != judged["written"]).mean())  # type: ignore[arg-type]
+    low, high = wilson_interval([share], [judged.height], 0.9)
+    return Interval(share, float(low[0]), float(high[0]))

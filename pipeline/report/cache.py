@@ -1,0 +1,50 @@
+"""Caches in every form: text and Markdown here, JSON and a page beside."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import BinaryIO
+
+from pipeline.jobs.cache import CacheResult
+from pipeline.report.cache_json import write_json
+from pipeline.report.cache_lines import heading, tables, told_lines
+from pipeline.report.cache_page import write_page
+from pipeline.report.capacity import markdown_table, plain
+from pipeline.report.tables import print_table
+from pipeline.report.visible import visible
+
+NOTHING = (
+    "no lookups of a cache: send spans with cache.hit (and cache.key), or name the attribute with "
+    "--hit-attribute"
+)
+
+
+def write_text(result: CacheResult, out: BinaryIO) -> None:
+    """Write sentences and tables a cache."""
+    if not result.caches:
+        out.write(f"{NOTHING}\n".encode())
+    for place, answer in enumerate(result.caches):
+        lines = [visible(line) for line in told_lines(answer, result.request)]
+        out.write((b"\n" if place else b"") + f"{visible(heading(answer))}\n".encode())
+        out.write("".join(f"  {line}\n" for line in lines).encode())
+        for names, numbers, rows in tables(answer):
+            out.write(b"\n")
+            shown = [[visible(cell) for cell in row] for row in rows]
+            print_table(names, shown, numbers, out)
+        out.write("".join(f"note: {visible(note)}\n" for note in answer.notes).encode())
+    out.flush()
+
+
+def write_markdown(result: CacheResult, out: BinaryIO) -> None:
+    """Write the same as Markdown, for a comment on a change."""
+    parts = ["# Caches\n"] if result.caches else [f"# Caches\n\n{NOTHING}\n"]
+    for answer in result.caches:
+        parts.append(f"\n## {plain(heading(answer))}\n\n")
+        parts += [f"- {plain(line)}\n" for line in told_lines(answer, result.request)]
+        parts += [markdown_table(table) for table in tables(answer)]
+        parts += [f"\n> {plain(note)}\n" for note in answer.notes]
+    out.write("".join(parts).encode())
+
+
+WRITERS: Mapping[str, Callable[[CacheResult, BinaryIO], None]] = MappingProxyType(
+    {"text": write_text, "json": write_json, "markdown": write_markdown, "html": write_page}
+)

@@ -1,0 +1,119 @@
+"""Caches in words: sentences and tables that every form of the report shows."""
+
+import math
+
+from pipeline.jobs.cache import CacheAnswer, Ratio
+from pipeline.jobs.cache_request import CacheRequest
+from pipeline.jobs.cache_staleness import Staleness
+from pipeline.report.capacity_lines import Table, figure, interval
+
+_PER_CENT = 100.0
+_NANO_A_MS = 1e6
+
+
+def heading(answer: CacheAnswer) -> str:
+    """Say what was seen of a cache."""
+    keys = f" of {answer.curve.keys} keys" if answer.curve else ""
+    return f"{answer.rows.name}: {figure(answer.all.lookups)} lookups{keys}"
+
+
+def told_lines(answer: CacheAnswer, request: CacheRequest) -> list[str]:
+    """Say the answer: hits, what a miss costs, what it does to requests, sizes, stampedes."""
+    lines = [f"hit ratio: {interval(answer.all.hit_ratio, _PER_CENT)} %", _penalty_line(answer)]
+    lines += _worth_lines(answer, request)
+    if answer.stampedes is not None and answer.stampedes.groups:
+        found = answer.stampedes
+        lines.append(
+            f"stampedes: {found.groups} times of {found.keys} keys, {found.extra} loads that one "
+            f"would have served: let one load a key at a time"
+        )
+    if answer.advice is not None and answer.curve is not None:
+        unit = " bytes" if answer.curve.in_bytes else " entries"
+        ratios = ", ".join(
+            f"{times:g} x: {_PER_CENT * ratio:.3g} %"
+            for times, ratio in answer.advice.ratios.items()
+        )
+        lines.append(
+            f"misses of an LRU cache by size, {figure(answer.advice.today)}{unit} being 1 x: "
+            f"{ratios}; the knee is at {figure(answer.advice.knee)}{unit}"
+        )
+    if answer.policies:
+        best = sorted(answer.policies.items(), key=lambda each: (each[1], each[0]))
+        told = ", ".join(f"{name} {_PER_CENT * ratio:.3g} %" for name, ratio in best)
+        lines.append(f"misses by policy at that size: {told}")
+    return lines
+
+
+def _penalty_line(answer: CacheAnswer) -> str:
+    """Say what a miss costs."""
+    found = answer.penalty
+    if found.reason:
+        naive = "" if math.isnan(found.naive) else f" (naive: {found.naive / _NANO_A_MS:+.3g} ms)"
+        return f"miss penalty: not identified: {found.reason}{naive}"
+    dropped = f"; {_PER_CENT * found.dropped:.2g} % of the misses have none like them"
+    return (
+        f"miss penalty: {interval(found.mean, 1 / _NANO_A_MS)} ms over a hit like it, "
+        f"median {figure(found.median / _NANO_A_MS)} ms "
+        f"(naive: {figure(found.naive / _NANO_A_MS)} ms{dropped if found.dropped else ''})"
+    )
+
+
+def _worth_lines(answer: CacheAnswer, request: CacheRequest) -> list[str]:
+    """Say what misses do to requests."""
+    worth = answer.worth
+    if worth is None:
+        return []
+    told = ", ".join(
+        f"p{_PER_CENT * q:g} {figure(worth.quantiles_ms[q])} → {figure(worth.without_ms[q])} ms"
+        for q in worth.quantiles_ms
+    )
+    lines = [
+        f"of {worth.requests} requests {_PER_CENT * worth.missed:.3g} % waited for a miss; "
+        f"without any: {told}; misses take {figure(worth.per_hour_s)} s an hour"
+    ]
+    if request.objective_s:
+        goal = f"p{_PER_CENT * request.objective_quantile:g} of {1000 * request.objective_s:g} ms"
+        lines.append(
+            f"{goal}: no hit ratio holds it"
+            if math.isnan(worth.needed)
+            else f"{goal} needs a hit ratio of {_PER_CENT * worth.needed:.3g} %"
+        )
+    return lines
+
+
+def ratio_table(title: str, parts: tuple[Ratio, ...]) -> Table:
+    """Give hit ratios by a part of the lookups."""
+    rows = [
+        [part.name or "–", figure(part.lookups), interval(part.hit_ratio, _PER_CENT)]
+        for part in parts
+    ]
+    return (title, "lookups", "hits % [90 %]"), (False, True, True), rows
+
+
+def stale_table(answer: CacheAnswer) -> Table:
+    """Give what is known of staleness by class of keys."""
+    names = ("keys", "number", "kept s", "writes/key/h", "stale hits %", "measured %", "missing")
+    rows = [_stale_cells(each) for each in answer.staleness]
+    return names, (False, True, True, True, True, True, False), rows
+
+
+def _stale_cells(found: Staleness) -> list[str]:
+    return [
+        found.key_class or "–",
+        str(found.keys),
+        figure(found.ttl_s),
+        figure(3600 * found.writes_per_key_s),
+        figure(_PER_CENT * found.estimated),
+        interval(found.measured, _PER_CENT),
+        found.reason,
+    ]
+
+
+def tables(answer: CacheAnswer) -> list[Table]:
+    """Give the tables of a cache; those without rows are left out."""
+    found = [
+        ratio_table("operation", answer.by_operation),
+        ratio_table("key class", answer.by_class if answer.curve else ()),
+        stale_table(answer),
+    ]
+    return [table for table in found if table[2]]
