@@ -27,6 +27,7 @@ _COMMANDS = {
     "audit": ("audit", "Measure this judge on your own history: false alarms, and what it finds."),
     "capacity": ("capacity", "What a service can take, what binds it, and what more would need."),
     "cache": ("cache", "Tell how often caches hit, what a miss costs, what other sizes do."),
+    "runtime": ("runtime", "Measure pauses, queues, pools, loops and memory of services."),
     "export": ("export", "Write profiles as pprof, folded stacks or speedscope JSON."),
     "flamegraph": ("flamegraph", "Draw profiles, or how they differ from others."),
     "sql": ("sql", "Ask the lake one SQL question."),

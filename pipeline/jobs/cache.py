@@ -8,22 +8,21 @@ import polars as pl
 from pipeline.jobs.cache_request import CacheRequest
 from pipeline.jobs.cache_rows import MINUTE_NANO, CacheRows, read_cache_rows
 from pipeline.jobs.cache_staleness import Staleness, staleness_of
+from pipeline.jobs.cache_worth import Worth, worth_of
 from pipeline.jobs.job import Job
 from pipeline.lake import Lake
 from pipeline.stats.bootstrap import Floats, Interval
 from pipeline.stats.cache_policies import compare_policies
 from pipeline.stats.cells import Side
 from pipeline.stats.level import share_level
-from pipeline.stats.miss_penalty import Lookups, Penalty, miss_penalty, quantile_if
+from pipeline.stats.miss_penalty import Lookups, Penalty, miss_penalty
 from pipeline.stats.miss_ratio import MissRatioCurve, SizeAdvice, advice, miss_ratio_curve
 from pipeline.stats.shards import kept
 
 _CONFIDENCE = 0.9
-QUANTILES = (0.95, 0.99)
 # References that policies play; more are sampled by key.
 _PLAYED_MOST = 200_000
 _LEAST_INSTANCES = 2
-_HIT_RATIOS = 40
 
 
 @dataclass(frozen=True)
@@ -39,27 +38,6 @@ class Ratio:
     name: str
     lookups: float
     hit_ratio: Interval
-
-
-@dataclass(frozen=True)
-class Worth:
-    """What misses do to the requests that they are for.
-
-    Attributes:
-        requests: of them any lookup was seen.
-        missed: share of those with a miss.
-        quantiles_ms: of requests, by quantile.
-        without_ms: the same if every miss had been a hit.
-        needed: the least hit ratio that holds the objective; NaN where none does or none is asked.
-        per_hour_s: all misses times their penalty, seconds an hour.
-    """
-
-    requests: int
-    missed: float
-    quantiles_ms: dict[float, float]
-    without_ms: dict[float, float]
-    needed: float
-    per_hour_s: float
 
 
 @dataclass(frozen=True)
@@ -163,7 +141,7 @@ def _answer(rows: CacheRows, request: CacheRequest) -> CacheAnswer:
         minutes,
         ratios,
         penalty,
-        _worth(rows, found, penalty, request),
+        worth_of(rows, found, penalty, request),
         _stampedes(rows.frame) if rows.has_keys else None,
         curve,
         sizes,
@@ -208,64 +186,6 @@ def _course(rows: CacheRows, found: Lookups) -> tuple[Floats, Floats]:
     minutes, place = np.unique(minute, return_inverse=True)
     sizes = np.bincount(place, found.weight)
     return minutes.astype(np.float64), np.bincount(place, found.weight * found.hit) / sizes
-
-
-def _worth(
-    rows: CacheRows, found: Lookups, penalty: Penalty, request: CacheRequest
-) -> Worth | None:
-    """Say what misses do to requests; a saving is that of the miss's own stratum."""
-    ids = rows.frame.select("trace_id", "request_id", "request_nano")
-    known = ids["request_nano"].is_not_null().to_numpy()
-    if not known.any() or penalty.reason:
-        return None
-    places = ids.filter(pl.Series(known)).with_columns(
-        place=pl.struct("trace_id", "request_id").rank("dense").cast(pl.Int64) - 1
-    )
-    place = places["place"].to_numpy()
-    duration = np.zeros(int(place.max()) + 1)
-    duration[place] = places["request_nano"].to_numpy()
-    missed = ~found.hit[known]
-    own = penalty.of_stratum[found.stratum[known]][missed]
-    saving = np.maximum(np.where(np.isfinite(own), own, penalty.mean.estimate), 0.0)
-    of_request = place[missed]
-    key = (rows.name, "what if")
-    seconds = rows.frame["start_time_unix_nano"].to_numpy()
-    hours = max(float(seconds.max() - seconds.min()) / 3.6e12, 1 / 60)
-    return Worth(
-        len(duration),
-        len(np.unique(of_request)) / len(duration),
-        {q: float(np.quantile(duration, q)) / 1e6 for q in QUANTILES},
-        {q: quantile_if(duration, of_request, saving, 0.0, q, key) / 1e6 for q in QUANTILES},
-        _needed(duration, of_request, saving, found, request, key),
-        penalty.misses * penalty.mean.estimate / 1e9 / hours,
-    )
-
-
-def _needed(
-    duration: Floats,
-    of_request: np.ndarray,
-    saving: Floats,
-    found: Lookups,
-    request: CacheRequest,
-    key: tuple[str, ...],
-) -> float:
-    """Give the least hit ratio, in steps, with which requests hold the objective."""
-    if not request.objective_s:
-        return float("nan")
-    ratio = float(np.average(found.hit, weights=found.weight))
-    wanted, p = 1e9 * request.objective_s, request.objective_quantile
-    low, high = 0, _HIT_RATIOS
-
-    def holds(step: int) -> bool:
-        kept_share = 1 - step / _HIT_RATIOS
-        return quantile_if(duration, of_request, saving, kept_share, p, key) <= wanted
-
-    if not holds(high):
-        return float("nan")
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle + 1, high)
-    return 1 - (1 - ratio) * (1 - high / _HIT_RATIOS)
 
 
 def _stampedes(frame: pl.DataFrame) -> Stampedes:

@@ -88,7 +88,8 @@ def read_rows(lake: Lake, request: MetricRequest) -> tuple[pa.Table, NamedMetric
     }
     with asking() as connection:
         if metric.statement:
-            define_snapshot(connection, take_snapshot(lake, SPANS))
+            for read in (SPANS, METRICS):
+                define_snapshot(connection, take_snapshot(lake, read))
             return ask(connection, metric.statement, values | {"call": request.call}), metric
         metric = _define_points(connection, lake, request)
         chosen = values | _chosen(request)

@@ -63,12 +63,37 @@ class NamedMetric:
     factor: float = 1.0
 
 
-_GC = ("jvm.gc.duration", "v8js.gc.duration", "dotnet.gc.pause.time", "gc.pause.duration")
+# Of semantic conventions, then of older ones and of Micrometer. CPython tells counts, no pauses.
+_GC = (
+    *("jvm.gc.duration", "process.runtime.jvm.gc.duration", "jvm.gc.pause"),
+    *("v8js.gc.duration", "dotnet.gc.pause.time", "process.runtime.dotnet.gc.duration"),
+    *("process.runtime.go.gc.pause_ns", "go.gc.pause.duration", "gc.pause.duration"),
+)
 _CPU = ("process.cpu.time", "jvm.cpu.time", "container.cpu.time", "k8s.pod.cpu.time")
 _QUEUE = (
     *("queue.depth", "queue.length", "dotnet.thread_pool.queue.length"),
-    *("db.client.connection.pending_requests", "executor.queued"),
+    *("executor.queued", "kestrel.queued_requests", "rabbitmq.message.current"),
 )
+_LAG = (
+    *("kafka.consumer_group.lag", "kafka.consumer.records_lag_max", "kafka.consumer.lag"),
+    *("kafka.consumer.fetch.manager.records.lag.max", "messaging.consumer.lag"),
+)
+_PENDING = (
+    *("db.client.connection.pending_requests", "db.client.connections.pending_requests"),
+    "hikaricp.connections.pending",
+)
+_POOL_WAIT = (
+    *("db.client.connection.wait_time", "db.client.connections.wait_time"),
+    "hikaricp.connections.acquire",
+)
+_IN_FLIGHT = (
+    "http.server.active_requests",
+    "rpc.server.active_requests",
+    "http.server.requests.active",
+)
+_LOOP_DELAY = ("nodejs.eventloop.delay.p99", "process.runtime.nodejs.eventloop.delay.p99")
+_LOOP_USE = ("nodejs.eventloop.utilization",)
+_CPU_USE = ("process.cpu.utilization", "jvm.cpu.recent_utilization", "container.cpu.utilization")
 _MEMORY = ("process.memory.usage", "container.memory.usage", "k8s.pod.memory.usage")
 _HEAP = ("jvm.memory.used", "v8js.memory.heap.used", "go.memory.used")
 _ALLOCATED = ("go.memory.allocated", "dotnet.gc.heap.total_allocated")
@@ -91,6 +116,37 @@ NAMED_METRICS: tuple[NamedMetric, ...] = (
         factor=1e3,
     ),
     NamedMetric("queue_depth", "items", GAUGE, INCREASE, "items that wait in queues", _QUEUE),
+    NamedMetric("consumer_lag", "records", GAUGE, INCREASE, "records not consumed yet", _LAG),
+    NamedMetric(
+        "pool_pending", "requests", GAUGE, INCREASE, "requests that wait for a connection", _PENDING
+    ),
+    NamedMetric(
+        *("pool_wait_p95_ms", "ms", QUANTILE, INCREASE),
+        "95th percentile of the wait for a connection",
+        _POOL_WAIT,
+        in_seconds=True,
+        quantile=0.95,
+        factor=1e3,
+    ),
+    NamedMetric(
+        *("pool_used_share", "ratio", SHARE, INCREASE),
+        "share of connections and pool threads in use",
+        statement="pool_use",
+    ),
+    NamedMetric(
+        "requests_in_flight", "requests", GAUGE, INCREASE, "requests being served", _IN_FLIGHT
+    ),
+    NamedMetric(
+        *("event_loop_delay_p99_s", "s", GAUGE, INCREASE),
+        "99th percentile of the event loop's delay",
+        _LOOP_DELAY,
+    ),
+    NamedMetric(
+        *("event_loop_use", "ratio", GAUGE, INCREASE), "time the event loop is busy", _LOOP_USE
+    ),
+    NamedMetric(
+        *("cpu_utilization", "ratio", GAUGE, INCREASE), "CPU in use, of what there is", _CPU_USE
+    ),
     NamedMetric(
         *("cache_hit_ratio", "ratio", SHARE, DECREASE),
         "share of reads of caches that were hits",

@@ -5,7 +5,9 @@ import math
 from typing import Any, BinaryIO
 
 from pipeline.jobs.cache import CacheAnswer, CacheResult, Ratio
+from pipeline.jobs.cache_worth import Worth
 from pipeline.stats.bootstrap import Interval
+from pipeline.stats.miss_ratio import MissRatioCurve
 
 # The number rises when a key changes its meaning or goes; new keys leave it as it is.
 CACHE_SCHEMA = "tailgate.cache/1"
@@ -50,28 +52,9 @@ def _cache(answer: CacheAnswer) -> dict[str, Any]:
         "misses": penalty.misses,
         "misses_dropped_ratio": penalty.dropped,
         "miss_penalty_reason": penalty.reason,
-        "requests": None
-        if worth is None
-        else {
-            "requests": worth.requests,
-            "missed_ratio": worth.missed,
-            "quantiles_ms": {f"{q:g}": _known(v) for q, v in worth.quantiles_ms.items()},
-            "without_misses_ms": {f"{q:g}": _known(v) for q, v in worth.without_ms.items()},
-            "needed_hit_ratio": _known(worth.needed),
-            "miss_seconds_per_hour": _known(worth.per_hour_s),
-        },
+        "requests": None if worth is None else _worth(worth),
         "stampedes": None if answer.stampedes is None else vars(answer.stampedes),
-        "curve": None
-        if curve is None
-        else {
-            "unit": "bytes" if curve.in_bytes else "entries",
-            "sizes": curve.sizes.tolist(),
-            "miss_ratios": curve.ratios.tolist(),
-            "spread": curve.spread.tolist(),
-            "keys": curve.keys,
-            "sampling_rate": curve.rate,
-            "knee": curve.knee,
-        },
+        "curve": None if curve is None else _curve(curve),
         "policies": answer.policies,
         "staleness": [
             {
@@ -81,6 +64,29 @@ def _cache(answer: CacheAnswer) -> dict[str, Any]:
             for each in answer.staleness
         ],
         "notes": list(answer.notes),
+    }
+
+
+def _worth(worth: Worth) -> dict[str, Any]:
+    return {
+        "requests": worth.requests,
+        "missed_ratio": worth.missed,
+        "quantiles_ms": {f"{q:g}": _known(v) for q, v in worth.quantiles_ms.items()},
+        "without_misses_ms": {f"{q:g}": _known(v) for q, v in worth.without_ms.items()},
+        "needed_hit_ratio": _known(worth.needed),
+        "miss_seconds_per_hour": _known(worth.per_hour_s),
+    }
+
+
+def _curve(curve: MissRatioCurve) -> dict[str, Any]:
+    return {
+        "unit": "bytes" if curve.in_bytes else "entries",
+        "sizes": curve.sizes.tolist(),
+        "miss_ratios": curve.ratios.tolist(),
+        "spread": curve.spread.tolist(),
+        "keys": curve.keys,
+        "sampling_rate": curve.rate,
+        "knee": curve.knee,
     }
 
 

@@ -34,6 +34,7 @@ COMMANDS = (
     "audit",
     "capacity",
     "cache",
+    "runtime",
     "export",
     "flamegraph",
     "sql",

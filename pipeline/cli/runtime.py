@@ -1,0 +1,74 @@
+"""``tailgate runtime``: pauses, queues, pools, loops, memory: what a service runs short of."""
+
+import time
+from functools import partial
+from pathlib import Path
+
+import click
+
+from pipeline.cli.options import lake_option
+from pipeline.cli.output import write_result
+
+_FORMATS = ("text", "json", "markdown")
+
+
+@click.command(short_help="Pauses, queues, pools and memory, each with its interval.")
+@lake_option
+@click.option("--service", default="*", show_default=True, metavar="PATTERN", help="Of services.")
+@click.option("--where", multiple=True, metavar="SELECTOR", help="Such as service.version=1.4.2.")
+@click.option("--baseline", metavar="SELECTOR", help="Compare with these, beside --canary.")
+@click.option("--canary", metavar="SELECTOR", help="What is compared.")
+@click.option("--since", metavar="TIME", help="Start: 2026-03-01T12:00:00Z or an age: 2h.")
+@click.option("--until", metavar="TIME", help="End, which is not part of it.")
+@click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
+def command(
+    lake: Path,
+    service: str,
+    where: tuple[str, ...],
+    baseline: str | None,
+    canary: str | None,
+    since: str | None,
+    until: str | None,
+    form: str,
+    output: Path | None,
+) -> int:
+    """Measure the signals of the runtime, with 90 % intervals over instances and minutes.
+
+    Garbage collection of the JVM, Go, V8 and .NET, queues and consumer lag, connection and thread
+    pools, event loops, CPU, memory, threads and files, under the names that semantic conventions,
+    older instrumentation and Micrometer give them. Budgets of tailgate.toml know each by the same
+    name, and so does tailgate judge --config. What nobody sends is told with what to send.
+
+    Ends with status 0, or 3 where no signal was found.
+
+    \b
+    Examples:
+      tailgate runtime --service checkout --since 1h
+      tailgate runtime --baseline service.version=1.4.1 --canary service.version=1.4.2
+    """
+    from pipeline.cli.audit import progress
+    from pipeline.gate.runtime import read_signals
+    from pipeline.jobs.judge_request import parse_selector
+    from pipeline.jobs.windows import parse_window
+    from pipeline.lake import open_lake
+    from pipeline.report.runtime import WRITERS
+
+    if (baseline is None) != (canary is None):
+        raise click.UsageError("--baseline and --canary go together; give both or neither")
+    both = tuple(pair for text in where for pair in parse_selector(text))
+    sides = (
+        tuple(
+            tuple(dict([*both, *parse_selector(text)]).items())
+            for text in (baseline or "", canary or "")
+        )
+        if baseline
+        else (both,)
+    )
+    window = parse_window(since, until, time.time_ns())
+    with progress("signals") as on_progress:
+        signals = read_signals(
+            open_lake(lake), sides, service, window=window, on_progress=on_progress
+        )
+    write_result(partial(WRITERS[form], signals), output)
+    return 0 if any(signal.checks for signal in signals) else 3
