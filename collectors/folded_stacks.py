@@ -101,7 +101,7 @@ def read_stacks(
     lists = pc.split_pattern(texts, ";")
     counts = np.diff(lists.offsets.to_numpy()).astype(np.int64)
     pieces = lists.flatten().dictionary_encode()
-    of_piece = [table.number(text) for text in pieces.dictionary.to_pylist()]
+    of_piece = table.numbers(pieces.dictionary.to_pylist())
     numbers = np.array(of_piece, dtype=np.int64)[pieces.indices.to_numpy()]
     roles = set(table.roles()[of_piece].tolist())
     if OPEN in roles:

@@ -54,6 +54,14 @@ class FrameTable:
             self._frames.append(frame)
         return number
 
+    def numbers(self, texts: list[str]) -> list[int]:
+        """Give the numbers of some texts, most of which are known: those take no call each."""
+        found = list(map(self._numbers.get, texts))
+        return [
+            self.number(text) if number is None else number
+            for number, text in zip(found, texts, strict=True)
+        ]
+
     def _role(self, number: int, text: str) -> int:
         """Tell what a text is."""
         if not text:

@@ -24,7 +24,9 @@ _NO_DATA = 3
     show_default=True,
     help="p50 explains the mean request, p95 and p99 the slowest ones.",
 )
-@click.option("--format", "form", type=click.Choice(("text", "json")), default="text")
+@click.option(
+    "--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True
+)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
 def command(
     lake: Path,
