@@ -18,6 +18,14 @@ PASS, WARN, FAIL = "pass", "warn", "fail"
 INCONCLUSIVE, NO_DATA = "inconclusive", "no_data"
 VERDICTS = (PASS, WARN, FAIL, INCONCLUSIVE, NO_DATA)
 
+# Reasons that the numbers alone give; a watch settles again what an earlier look gave them.
+UNDECIDED = "the interval holds the margin"
+METHODS_DISAGREE = "methods_disagree"
+IMPROVED = "improved"
+CHANGED_WITHIN_MARGIN = "changed_within_margin"
+PERHAPS_WORSE = "worse, perhaps by less than the margin"
+REASONS = (UNDECIDED, METHODS_DISAGREE, IMPROVED, CHANGED_WITHIN_MARGIN, PERHAPS_WORSE)
+
 EXIT_STATUS = {PASS: 0, WARN: 0, FAIL: 1, INCONCLUSIVE: 3, NO_DATA: 3}
 
 
@@ -120,19 +128,19 @@ def _settled(check: Check, p_adjusted: float, alpha: float) -> Check:
     if check.verdict or measure is None:
         return check if check.verdict else replace(check, verdict=INCONCLUSIVE)
     p = measure.p_value if math.isnan(p_adjusted) else p_adjusted
-    verdict, reason = INCONCLUSIVE, check.reason or "the interval holds the margin"
+    verdict, reason = INCONCLUSIVE, check.reason or UNDECIDED
     if measure.low > measure.high:
-        reason = "methods_disagree"
+        reason = METHODS_DISAGREE
     elif p <= alpha:
         verdict, reason = FAIL, check.reason
     elif measure.high < measure.margin:
         verdict, reason = PASS, check.reason
         if measure.high < 0:
-            reason = reason or "improved"
+            reason = reason or IMPROVED
         elif measure.low > 0:
-            reason = reason or "changed_within_margin"
+            reason = reason or CHANGED_WITHIN_MARGIN
     elif measure.low > 0:
-        verdict, reason = WARN, check.reason or "worse, perhaps by less than the margin"
+        verdict, reason = WARN, check.reason or PERHAPS_WORSE
     if verdict == FAIL and check.most == WARN:
         verdict = WARN
     return replace(check, verdict=verdict, reason=reason, p_adjusted=p)

@@ -19,6 +19,8 @@ from pipeline.gate.verdict import (
     INCONCLUSIVE,
     NO_DATA,
     PASS,
+    REASONS,
+    UNDECIDED,
     Check,
     Measure,
     overall,
@@ -136,7 +138,7 @@ def _checks(judged: Judged, watch: Watch, minute: int) -> Iterator[Check]:
     for check in judge(judged, watch.tolerance).checks:
         # What the judge made of the numbers alone, as if they were looked at once, is undone.
         unsure = check.measure is not None and check.reason != "constant_series"
-        reason = "" if check.reason in _OF_ONE_LOOK else check.reason
+        reason = "" if check.reason in REASONS else check.reason
         kept = check.verdict in (NO_DATA, INCONCLUSIVE) and not unsure
         yield replace(check, verdict=check.verdict if kept else "", reason=reason)
     for side, last in zip(("baseline", "canary"), judged.last_minutes, strict=True):
@@ -170,16 +172,6 @@ def _unseen(checks: Sequence[Check], comparisons: Iterable[Comparison], watch: W
     )
 
 
-# Reasons that the judge gives with a verdict; all others stand for themselves.
-_UNDECIDED = "the interval holds the margin"
-_OF_ONE_LOOK = (
-    _UNDECIDED,
-    "methods_disagree",
-    "improved",
-    "changed_within_margin",
-    "worse, perhaps by less than the margin",
-)
-
 # What a check that has no measure yet has: nothing against the canary.
 _UNSEEN = Measure(
     math.nan, math.nan, (0.0, 0.0), 0.0, -math.inf, math.inf, math.inf, 1.0, math.inf, ""
@@ -194,7 +186,7 @@ def _finished(standing: Standing, watch: Watch) -> Standing:
         p = check.measure.p_value
     known = 0.0 < p < 1.0
     progress = math.log(p) / math.log(watch.tolerance.alpha) if known else float(p == 0.0)
-    if standing.passes and check.verdict == INCONCLUSIVE and check.reason == _UNDECIDED:
+    if standing.passes and check.verdict == INCONCLUSIVE and check.reason == UNDECIDED:
         check = replace(check, verdict=PASS, reason="the e-value is sure of it")
     return replace(standing, check=check, progress=min(max(progress, 0.0), 1.0))
 
