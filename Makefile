@@ -60,7 +60,7 @@ sample: setup  ## record data/sample/ anew from data/shop.py
 	$(BIN)/python data/shop.py record --out data/sample/otlp --seconds 720 --rate 11.4 \
 	  --fault slow-operation --fault n-plus-one
 	$(BIN)/python data/shop.py profile --out data/sample/profiles --seconds 5 --rate 24 \
-	  --instances 1 --compute 8 --fault hot-function
+	  --instances 1 --compute 16 --fault hot-function
 
 lock: setup  ## write requirements.txt anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \

@@ -30,7 +30,8 @@ def tailgate(lake: Lake, capfdbinary):
 def landed(lake: Lake, span_rows) -> None:
     """Land a request of each version; of v2 the database takes 6 ms more."""
     for version, ms in (("v1", 4), ("v2", 10)):
-        shared = {"service_version": version, "trace_id": f"{version[1]}{1:031x}"}
+        shared: dict[str, object] = {"service_version": version}
+        shared |= {"trace_id": f"{version[1]}{1:031x}"}
         shared |= {"start_time_unix_nano": NOON}
         rows = (
             shared | {"kind": 2, "span_id": "f" * 16, "duration_nano": (6 + ms) * MILLI},
