@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.errors import UsageError
-from pipeline.gate.budget_keys import LATENCY_METRICS, RELATIVE
+from pipeline.gate.budget_keys import LATENCY_METRICS, RELATIVE, SLO
 from pipeline.jobs.judge_request import JudgeRequest, parse_selector
 from pipeline.jobs.named_metrics import (
     INCREASE,
@@ -29,6 +29,8 @@ def broken_rules(given: Mapping[str, Any], kind: str) -> Iterator[tuple[str, str
     """
     if kind == RELATIVE:
         yield from _of_sides(given)
+    if kind == SLO:
+        yield from _of_chosen(given, ("where",), (*_COLUMNS, "operation"), "an error budget")
     metric = given.get("metric", "")
     named = named_metric(metric)
     if metric in LATENCY_METRICS:
@@ -93,7 +95,14 @@ def _of_named(given: Mapping[str, Any], named: NamedMetric) -> Iterator[tuple[st
     if named.kind == PROFILE and any(sign in given.get("service", "*")[1:] for sign in _WILD):
         yield "service", "of profiles, one service by its whole name; leave the signs out"
     allowed = (*_COLUMNS, "operation") if named.per_operation else _COLUMNS
-    for key in ("where", "baseline"):
+    yield from _of_chosen(given, ("where", "baseline"), allowed, named.name)
+
+
+def _of_chosen(
+    given: Mapping[str, Any], keys: tuple[str, ...], allowed: tuple[str, ...], what: str
+) -> Iterator[tuple[str, str]]:
+    """Check that what a budget is for can be chosen by these columns."""
+    for key in keys:
         for column, _ in parse_selector(given[key]) if key in given else ():
             if column not in allowed:
-                yield key, f"{column}: cannot choose {named.name}; known: {', '.join(allowed)}"
+                yield key, f"{column}: cannot choose {what}; known: {', '.join(allowed)}"

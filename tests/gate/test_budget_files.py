@@ -50,6 +50,7 @@ BAD = [
     ('metric = "p95_ms"\nmax = 1\nmin = 2', "min: 2 is above max, 1; give less"),
     ('metric = "p95_ms"\nmin = 1\nwarn_max = 2', "warn_max: there is no max that it stands before"),
     ('metric = "queue_depth"\nmax = 1\nwhere = "operation=a"', "operation: cannot choose queue_de"),
+    ('slo = "99"\nwhere = "k8s.pod.name=a"', "k8s.pod.name: cannot choose an error budget"),
     ('metric = "queue_depth"\nmax = 1\nattributes = "a"', "attributes: 'a': write KEY=VALUE"),
     (
         'metric = "p95_ms"\ntolerance = 1\nwhere = "service.version=1"\n'
