@@ -72,10 +72,12 @@ def versioned_cells(
         if of_spans:
             define_snapshot(connection, snapshot)
             define_view(connection, "span_facts")
+            name, weighted = "judge_cells_spans", True
         else:
             define_table(connection, table, [file.path for file in snapshot.files])
-        name = "judge_cells_spans" if of_spans else "judge_cells"
-        rows = ask(connection, name, values | window)
+            name = "judge_cells"
+            weighted = ask(connection, "judge_weights", window)["weighted"][0].as_py()
+        rows = ask(connection, name, values | window | {"weighted": weighted})
     mixed = any(value for key, value in values.items() if key.startswith("mix_by_"))
     return flat(rows if mixed else rows.drop_columns(["stratum"])), {table.name: snapshot.version}
 
@@ -123,7 +125,7 @@ def columns_of(rows: pa.Table) -> tuple[Part, Names]:
     for name in rows.column_names:
         if name in TEXTS:
             encoded = rows[name].combine_chunks().dictionary_encode()
-            columns[f"{name}_code"] = encoded.indices.to_numpy().astype(np.int64)
+            columns[f"{name}_code"] = encoded.indices.to_numpy()
             names[name] = np.array(encoded.dictionary.to_pylist(), dtype=object)
         else:
             columns[name] = rows[name].to_numpy(zero_copy_only=False)

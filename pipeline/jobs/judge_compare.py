@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.jobs.judge_answer import OTHER, Comparison, Counts, Mix
 from pipeline.jobs.judge_cells import Part, counts_of, floats, has_bucket, side_of
+from pipeline.jobs.judge_pool import added_up, most_strata, requests_of, strata_of
 from pipeline.jobs.judge_request import JudgeRequest
 from pipeline.stats.cells import Floats, Range
 from pipeline.stats.mix import Weights, mix_weights
@@ -128,13 +129,21 @@ def _measured(
             for half, weight in zip(halves, weights, strict=True)
         ]
     )
-    errors = []
+    errors = list[ShareShift]()
+    counted = list[list[Floats]]()
     for name in _FAILED:
         sums = []
         for side, half, weight in zip(every, halves, weights, strict=True):
             failed = floats(half[name]) if name in half else np.zeros(len(side.count))
             sums.append(side.add_up(failed if weight is None else failed * weight))
-        errors.append(share_shift(every[0], every[1], sums))
+        # Often all errors are of one kind: then they are compared once.
+        alike = [
+            found
+            for found, seen in zip(errors, counted, strict=True)
+            if all(map(np.array_equal, seen, sums))
+        ]
+        errors.append(alike[0] if alike else share_shift(every[0], every[1], sums))
+        counted.append(sums)
     shifts: dict[float, Shift] = {}
     if all(side.total for side in timed):
         pair = Pair(timed[0], timed[1])
@@ -178,31 +187,33 @@ def _together(
     named: tuple[str, str], parts: Sequence[Halves], request: JudgeRequest, clock: Clock
 ) -> Comparison:
     """Compare several operations as one, each a stratum or several."""
-    columns = [
-        name for name in parts[0][0] if name not in ("service_name", "operation", "instance")
-    ]
-    halves = tuple(
-        {name: np.concatenate([part[side][name] for part in parts]) for name in columns}
-        for side in (0, 1)
-    )
-    strata = tuple(
-        np.repeat(np.arange(len(parts)), [len(part[side]["minute"]) for part in parts])
-        for side in (0, 1)
-    )
-    if "stratum_code" in columns:
-        most = 1 + max(
-            (int(half["stratum_code"].max()) for half in halves if len(half["minute"])), default=0
-        )
-        strata = tuple(
-            each * most + half["stratum_code"] for each, half in zip(strata, halves, strict=True)
-        )
-    both = (halves[0], halves[1])
-    found = compare_halves(named, both, request, clock, (strata[0], strata[1]), len(parts))
-    if named[1] != OTHER or found.mix is None or found.mix.dropped <= MOST_DROPPED:
-        return found
-    # Most of its operations are too small to be weighed: as they come, and the mix says so.
-    mix = replace(found.mix, log_shifts={}, errors=0.0, capped=0)
-    return replace(compare_halves(named, both, request, clock, None, len(parts)), mix=mix)
+    sides = ([part[0] for part in parts], [part[1] for part in parts])
+    whole = added_up(sides[0]), added_up(sides[1])
+    pooled = len(parts)
+    counts = counts_of(whole[0]), counts_of(whole[1])
+    if not all(count.requests for count in counts):
+        return compare_halves(named, whole, request, clock, None, pooled)
+    most = most_strata(sides)
+    strata = strata_of(sides[0], most), strata_of(sides[1], most)
+    number = most * pooled
+    requests = [requests_of(*each, number) for each in zip(sides, strata, strict=True)]
+    weights = mix_weights(requests[0], requests[1])
+    present = int(((requests[0] > 0) | (requests[1] > 0)).sum())
+    if named[1] == OTHER and weights.dropped > MOST_DROPPED:
+        # Most of its operations are too small to be weighed: as they come, and the mix says so.
+        mix = Mix({}, 0.0, weights.dropped, 0, present)
+        return replace(compare_halves(named, whole, request, clock, None, pooled), mix=mix)
+    minutes = clock[1] - clock[0]
+    if not weights.kept.any():
+        mix = Mix({}, 0.0, weights.dropped, 0, present)
+        return Comparison(*named, *counts, minutes, {}, None, None, mix=mix, pooled=pooled)
+    baseline = added_up(sides[0], [weights.factors[each] for each in strata[0]])
+    canary = whole[1]
+    if not weights.kept[requests[1] > 0].all():
+        canary = added_up(sides[1], [weights.kept[each].astype(float) for each in strata[1]])
+    shifts, errors = _measured((baseline, canary), (None, None), request, clock)
+    mix = _mix(whole[0], shifts, errors[0], weights, clock, present)
+    return Comparison(*named, *counts, minutes, shifts, *errors, mix=mix, pooled=pooled)
 
 
 def settling_quantile(quantiles: Sequence[float]) -> float:

@@ -1,89 +1,117 @@
 """Cells as rows, made of the lists that the statements give: ordered, added up, texts as codes."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from pipeline.stats.buckets import ZERO_BUCKET
 from pipeline.stats.cells import Floats, Ints
 
 TEXTS = ("service_name", "operation", "instance", "stratum")
 
-_LISTED = ("minute", "bucket", "requests", "requests_squared")
-_OUTCOMES = {
-    "errors": ["http_5xx", "error"],
-    "errors_5xx": ["http_5xx"],
-    "errors_4xx": ["http_4xx"],
-}
-# Buckets of 63 bits of nanoseconds go from -1, for 1 ns, to 4031; that of zero is below them.
-_ZERO_PLACE = -2
-_LAST_PLACE = 4095
-_NO_BUCKET = 2**31 - 1
+# How the statements pack a minute, a bucket and an outcome in one number.
+_OUTCOME_BITS, _MINUTE_BIT = 2, 14
+_NO_BUCKET = 4095
+_FIRST_BUCKET = 2
+# The outcomes that count as each, by their numbers.
+_OUTCOMES = {"errors": (2, 3), "errors_5xx": (3,), "errors_4xx": (1,)}
 
 
 def flat(rows: pa.Table) -> pa.Table:
     """Give a row to each cell and bucket of the lists, ordered by the texts, minute and bucket.
 
     Args:
-        rows: as the statements give them, ordered.
+        rows: as the statements give them, ordered, each with keys of its own.
 
     Returns:
         The columns of the rows and errors in place of the outcome; texts are dictionary-encoded,
         as there are few of them.
     """
     keys = [name for name in rows.column_names if name in (*TEXTS, "side")]
-    group = _group_of(rows, keys)
-    lengths = pc.list_value_length(rows["minute"]).to_numpy().astype(np.int64)
-    values = {name: rows[name].combine_chunks().flatten() for name in _LISTED}
-    minute = values["minute"].to_numpy()
-    # A request without a bucket, of a negative duration, comes last.
-    bucket = values["bucket"].fill_null(_NO_BUCKET).to_numpy()
-    requests, squared = (values[name].to_numpy() for name in _LISTED[2:])
-    order, starts = _order(np.repeat(group, lengths), minute, bucket, requests)
-    firsts = order[starts]
-    owner = np.repeat(np.arange(rows.num_rows), lengths)
-    columns = {name: _taken(rows[name], owner[firsts]) for name in keys}
-    columns["minute"] = pa.array(minute[firsts])
-    columns["bucket"] = pa.array(bucket[firsts], mask=bucket[firsts] == _NO_BUCKET)
-    summed = np.add.reduceat(requests[order], starts) if len(order) else requests
-    columns["requests"] = pa.array(summed)
+    lengths = pc.list_value_length(rows["cell"]).to_numpy().astype(np.int64)
+    requests = _flattened(rows["requests"])
+    weighted = rows["requests_squared"].null_count < rows.num_rows
+    order, key, low, span = _ordered(_flattened(rows["cell"]), lengths, requests)
+    requests = requests[order]
+    outcome = (key & ((1 << _OUTCOME_BITS) - 1)).astype(np.int8)
+    key >>= _OUTCOME_BITS
+    starts = _starts(key)
+    failures = _of_failures(outcome, starts, requests)
+    counts = {"requests": _sums(requests, starts)}
     # Weights of 1, the most common ones, are their own squares.
-    unweighted = np.array_equal(requests, squared)
-    if len(order) and not unweighted:
-        summed = np.add.reduceat(squared[order], starts)
-    columns["requests_squared"] = pa.array(summed)
-    owner = owner[order]
-    for name, of in _OUTCOMES.items():
-        failed = pc.is_in(rows["outcome"], pa.array(of)).to_numpy().astype(bool)
-        places = np.flatnonzero(failed[owner])
-        cell = np.searchsorted(starts, places, side="right") - 1
-        sums = np.bincount(cell, weights=requests[order[places]], minlength=len(starts))
-        columns[name] = pa.array(sums.astype(np.float64))
-    return pa.table(columns)
+    squared = _flattened(rows["requests_squared"])[order] if weighted else None
+    counts["requests_squared"] = counts["requests"] if squared is None else _sums(squared, starts)
+    key = key if len(starts) == len(key) else key[starts]
+    # There may be ten million of each: what is done with goes.
+    del order, requests, squared, starts
+    owner, cell = np.divmod(key, span >> _OUTCOME_BITS)
+    del key
+    made = {name: _taken(rows[name], owner) for name in keys}
+    del owner
+    cell += low >> _OUTCOME_BITS
+    place = (cell & _NO_BUCKET).astype(np.int32)
+    cell >>= _MINUTE_BIT - _OUTCOME_BITS
+    bucket = np.where(place == 0, np.int32(ZERO_BUCKET), place - np.int32(_FIRST_BUCKET))
+    without = place == _NO_BUCKET
+    made["minute"] = pa.array(cell)
+    made["bucket"] = pa.array(bucket, mask=without) if without.any() else pa.array(bucket)
+    return pa.table(made | {name: pa.array(each) for name, each in (counts | failures).items()})
 
 
-def _group_of(rows: pa.Table, keys: list[str]) -> Ints:
-    """Number rows, which are ordered, so that those alike in the keys have the same number."""
-    new = np.zeros(rows.num_rows, dtype=bool)
-    for name in keys:
-        column = rows[name].to_numpy()
-        new[1:] |= column[1:] != column[:-1]
-    return np.cumsum(new).astype(np.int64)
+def _flattened(column: pa.ChunkedArray) -> NDArray[Any]:
+    """Give the values of lists, one after the other."""
+    values: NDArray[Any] = column.combine_chunks().flatten().to_numpy()
+    return values
 
 
-def _order(group: Ints, minute: Ints, bucket: Ints, requests: Floats) -> tuple[Ints, Ints]:
-    """Order requests by group, minute and bucket, and say where each new one begins."""
-    if not len(group):
-        return group, group
-    low = int(minute.min())
-    place = np.where(
-        bucket == _NO_BUCKET, _LAST_PLACE, np.maximum(bucket, _ZERO_PLACE) - _ZERO_PLACE
-    )
-    key = (group * (int(minute.max()) - low + 1) + minute - low) * (_LAST_PLACE + 1) + place
+def _ordered(cell: Ints, lengths: Ints, requests: Floats) -> tuple[Ints, Ints, int, int]:
+    """Order requests by their list and cell.
+
+    Returns:
+        Their places in order; their keys, which are list times span and cell less the lowest; the
+        lowest cell; the span.
+    """
+    if not len(cell):
+        return np.empty(0, np.int64), np.empty(0, np.int64), 0, 1 << _OUTCOME_BITS
+    # A whole number of outcomes, so that what differs by its outcome alone stays together.
+    low = int(cell.min()) >> _OUTCOME_BITS << _OUTCOME_BITS
+    span = ((int(cell.max()) - low >> _OUTCOME_BITS) + 1) << _OUTCOME_BITS
+    key = np.repeat(np.arange(len(lengths)) * span - low, lengths)
+    key += cell
     # Fractions add up to the same only in the same order.
     fractions = bool((requests % 1).any())
     order = np.lexsort((requests, key)) if fractions else np.argsort(key)
-    key = key[order]
-    return order, np.flatnonzero(np.diff(key, prepend=key[0] - 1))
+    return order, key[order], low, span
+
+
+def _starts(key: Ints) -> Ints:
+    """Tell where runs of equal keys begin."""
+    new = np.ones(len(key), dtype=bool)
+    np.not_equal(key[1:], key[:-1], out=new[1:])
+    return np.flatnonzero(new)
+
+
+def _sums(values: Floats, starts: Ints) -> Floats:
+    """Add up runs of values by where each begins."""
+    return values if len(starts) == len(values) else np.add.reduceat(values, starts)
+
+
+def _of_failures(outcome: NDArray[np.int8], starts: Ints, requests: Floats) -> dict[str, Floats]:
+    """Count what failed, in each of its ways; few do, so few are looked at."""
+    failed = np.flatnonzero(outcome)
+    outcome = outcome[failed]
+    cell = np.searchsorted(starts, failed, side="right") - 1
+    counts: dict[str, Floats] = {}
+    for name, of in _OUTCOMES.items():
+        one = np.isin(outcome, of)
+        sums = np.bincount(cell[one], weights=requests[failed[one]], minlength=len(starts))
+        alike = [each for each in counts.values() if np.array_equal(each, sums)]
+        # Columns of equal values, such as zeros, are held once.
+        counts[name] = alike[0] if alike else sums.astype(np.float64)
+    return counts
 
 
 def _taken(column: pa.ChunkedArray, place: Ints) -> pa.Array:

@@ -117,8 +117,11 @@ def _apart(
         return none, []
     count = len(names)
     low, high = np.full(count, np.iinfo(np.int64).max), np.full(count, -1)
-    np.minimum.at(low, instance[kept], minute[kept])
-    np.maximum.at(high, instance[kept], minute[kept])
+    # An instance's rows stand together, many times: a run of them is looked at as one.
+    own, clock = instance[kept], minute[kept]
+    runs = np.flatnonzero(np.diff(own, prepend=-1))
+    np.minimum.at(low, own[runs], np.minimum.reduceat(clock, runs))
+    np.maximum.at(high, own[runs], np.maximum.reduceat(clock, runs))
     there = np.flatnonzero(high >= 0)
     order = there[np.argsort(low[there], kind="stable")]
     reached = np.maximum.accumulate(high[order])

@@ -66,6 +66,11 @@ class Side:
         """Give the requests of each cell, instances x minutes."""
         return self.add_up(self.count)
 
+    @cached_property
+    def requests_by_instance(self) -> Floats:
+        """Give the requests of each instance."""
+        return np.asarray(self.requests.sum(axis=1))
+
     def add_up(self, values: Floats) -> Floats:
         """Add up r values by cell.
 

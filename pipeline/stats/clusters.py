@@ -42,13 +42,14 @@ def ratio_variance(sides: Sequence[Side], sums: list[Floats]) -> tuple[float, fl
 def ratio_variances(sides: Sequence[Side], sums: list[Floats]) -> tuple[float, float, float]:
     """Give the variance as ``ratio_variance``, its df, and the instances' share of it, 0 to 1."""
     counts = [side.requests for side in sides]
-    totals = [float(each.sum()) for each in counts]
+    by_instance = [side.requests_by_instance for side in sides]
+    totals = [float(each.sum()) for each in by_instance]
     ratios = [float(top.sum()) / total for top, total in zip(sums, totals, strict=True)]
     influence = [
         (top - ratio * below) / total
         for top, below, ratio, total in zip(sums, counts, ratios, totals, strict=True)
     ]
-    v_instance, df_instance = _between_instances(counts, sums, ratios)
+    v_instance, df_instance = _between_instances(by_instance, sums, ratios)
     v_time, df_time = _between_blocks(influence, sides[0].minutes)
     v_cell = sum(float((each**2).sum()) for each in influence)
     pooled = sum(float(top.sum()) for top in sums) / sum(totals)
@@ -67,8 +68,8 @@ def _between_instances(
     """Give what instances add: each weighs the same, however unequal their traffic."""
     squares = 0.0
     present = []
-    for below, top, ratio in zip(counts, sums, ratios, strict=True):
-        n, e = below.sum(axis=1), top.sum(axis=1)
+    for n, top, ratio in zip(counts, sums, ratios, strict=True):
+        e = top.sum(axis=1)
         there = n > 0
         squares += float(((e[there] / n[there] - ratio) ** 2).sum())
         present.append(int(there.sum()))

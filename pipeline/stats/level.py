@@ -23,7 +23,7 @@ def quantile_level(side: Side, p: float) -> Estimate:
     whole = Range.of(side).histograms(side, None, 1)
     log_quantile = float(whole.log_quantile(p)[0])
     variance, df = ratio_variance([side], [side.above(log_quantile)])
-    error = math.sqrt(variance) / density([whole], [side.effective], p)
+    error = math.sqrt(variance) / density(whole, side.effective, p)
     return Estimate("exceedance", log_quantile, error, df)
 
 

@@ -129,6 +129,7 @@ class Pair:
             self.range.histograms(side, side.instance, side.instances) for side in self.sides
         ]
         self._by_block: dict[int, list[Histograms]] = {}
+        self._density: dict[float, list[float]] = {}
 
     def shift(self, p: float) -> Shift:
         """Estimate by how much the canary's quantile lies above the baseline's.
@@ -141,12 +142,21 @@ class Pair:
         constant = all((each.counts > 0).sum() == 1 for each in self.whole)
         return Shift(found, self._paired_blocks(p), (baseline, canary), constant)
 
+    def _densities(self, p: float) -> list[float]:
+        """Give the density of each side about its quantile."""
+        if p not in self._density:
+            self._density[p] = [
+                density(whole, side.effective, p)
+                for whole, side in zip(self.whole, self.sides, strict=True)
+            ]
+        return self._density[p]
+
     def _exceedance(self, p: float, log_effect: float) -> Estimate:
         """Method A: the share above the pooled quantile, with instances and time as clusters."""
         log_star = float(self._pooled.log_quantile(p)[0])
         above = [side.above(log_star) for side in self.sides]
         variance, df, between = ratio_variances(self.sides, above)
-        found = density(self.whole, [side.effective for side in self.sides], p)
+        found = _harmonic(self._densities(p))
         deviation = math.sqrt(variance)
         # Shares above the pooled quantile themselves: in a tail they tell more than its distance.
         shares = [
@@ -187,28 +197,31 @@ class Pair:
     def _instance_excess(self, p: float) -> tuple[float, float]:
         """Give what instances differ by beyond what their samples would."""
         squares, sampling, shares, present = 0.0, 0.0, 0.0, 0
-        for side, whole, each in zip(self.sides, self.whole, self._by_instance, strict=True):
+        for side, each, found in zip(
+            self.sides, self._by_instance, self._densities(p), strict=True
+        ):
             logs = each.log_quantile(p)
             logs = logs[np.isfinite(logs)]
             squares += float(((logs - logs.mean()) ** 2).sum())
             shares += 1 / len(logs)
             present += len(logs)
-            found = density([whole], [side.effective], p)
             sampling += p * (1 - p) / (side.effective * found**2)
         df = max(present - 2, 1)
         return max(0.0, squares / df * shares - sampling), float(df)
 
 
-def density(whole: list[Histograms], effective: list[float], p: float) -> float:
-    """Give the density of log durations about the quantile: the harmonic mean of both sides'."""
-    found = []
-    for each, n in zip(whole, effective, strict=True):
-        reach = 2.5 * math.sqrt(p * (1 - p) / n)
-        low, high = max(p - reach, 1e-6), min(p + reach, 1 - 0.5 / n)
-        width = float(each.log_quantile(high)[0] - each.log_quantile(low)[0])
-        # Values that are all alike still differ by what a bucket cannot tell.
-        found.append(max(high - low, 1e-9) / max(width, WIDTH / 64))
-    return float(len(found) / sum(1 / each for each in found))
+def density(whole: Histograms, effective: float, p: float) -> float:
+    """Give the density of one histogram's log durations about a quantile, of n requests."""
+    reach = 2.5 * math.sqrt(p * (1 - p) / effective)
+    low, high = max(p - reach, 1e-6), min(p + reach, 1 - 0.5 / effective)
+    width = float(whole.log_quantile(high)[0] - whole.log_quantile(low)[0])
+    # Values that are all alike still differ by what a bucket cannot tell.
+    return float(max(high - low, 1e-9) / max(width, WIDTH / 64))
+
+
+def _harmonic(values: list[float]) -> float:
+    """Give the harmonic mean."""
+    return float(len(values) / sum(1 / each for each in values))
 
 
 def trimmed_mean(differences: Floats, length: int) -> tuple[float, float, float]:

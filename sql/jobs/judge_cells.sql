@@ -1,5 +1,6 @@
--- One row a side, service, operation, instance, stratum and outcome: lists of its requests, by
--- minute and bucket; the same of them may stand there more than once.
+-- One row a side, service, operation, instance and stratum: lists of its requests. A cell is a
+-- minute (from bit 14 on), a bucket (from bit 2 on: 0 for zero, 4095 for none, else 2 above) and an
+-- outcome (0 ok, 1 http_4xx, 2 error, 3 http_5xx); the same may stand there more than once.
 WITH sides AS (
   SELECT
     CASE
@@ -46,11 +47,13 @@ SELECT
     CASE WHEN $mix_by_deployment_environment THEN COALESCE(deployment_environment, '') END,
     CASE WHEN $mix_by_kind THEN CAST(kind AS VARCHAR) END
   ) AS stratum,
-  outcome,
-  LIST(minute) AS minute,
-  LIST(bucket) AS bucket,
+  LIST(
+    minute * 16384
+    + CASE WHEN bucket IS NULL THEN 4095 WHEN bucket < -1 THEN 0 ELSE bucket + 2 END * 4
+    + CASE outcome WHEN 'http_4xx' THEN 1 WHEN 'error' THEN 2 WHEN 'http_5xx' THEN 3 ELSE 0 END
+  ) AS cell,
   LIST(requests) AS requests,
-  LIST(requests_squared) AS requests_squared
+  CASE WHEN $weighted THEN LIST(requests_squared) END AS requests_squared
 FROM sides
 WHERE side IS NOT NULL
 GROUP BY ALL
@@ -59,5 +62,4 @@ ORDER BY
   operation,
   side,
   instance,
-  stratum,
-  outcome
+  stratum

@@ -1,5 +1,4 @@
--- One row a side, service, operation, instance, stratum and outcome: lists of its requests, by
--- minute and bucket.
+-- One row a side, service, operation, instance and stratum: lists of its requests, by cell.
 -- As judge_cells, but of spans: for sides and strata that only their attributes tell.
 WITH facts AS (
   SELECT
@@ -55,11 +54,13 @@ WITH facts AS (
     minute,
     CASE
       WHEN duration_nano > 0
-        THEN CAST(CEIL(LOG2(CAST(duration_nano AS DOUBLE)) * 64) - 1 AS INTEGER)
+        THEN CAST(CEIL(LOG2(CAST(duration_nano AS DOUBLE)) * 64) AS INTEGER) + 1
       WHEN duration_nano = 0
-        THEN CAST(-2147483648 AS INTEGER)
-    END AS bucket,
-    outcome,
+        THEN 0
+      ELSE 4095
+    END AS place,
+    CASE outcome WHEN 'http_4xx' THEN 1 WHEN 'error' THEN 2 WHEN 'http_5xx' THEN 3 ELSE 0 END
+      AS failed,
     CONCAT_WS(
       '/',
       CASE WHEN $mix_by_service_version THEN COALESCE(service_version, '') END,
@@ -88,11 +89,9 @@ SELECT
   side,
   instance,
   stratum,
-  outcome,
-  LIST(minute) AS minute,
-  LIST(bucket) AS bucket,
+  LIST(minute * 16384 + place * 4 + failed) AS cell,
   LIST(requests) AS requests,
-  LIST(requests_squared) AS requests_squared
+  CASE WHEN $weighted THEN LIST(requests_squared) END AS requests_squared
 FROM cells
 GROUP BY ALL
 ORDER BY
@@ -100,5 +99,4 @@ ORDER BY
   operation,
   side,
   instance,
-  stratum,
-  outcome
+  stratum

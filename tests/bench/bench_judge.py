@@ -1,6 +1,7 @@
 """Judging 1,000 operations on 10 instances for an hour, against a bare GROUP BY of the rows."""
 
 import contextlib
+import multiprocessing
 import resource
 import sys
 import tempfile
@@ -36,10 +37,11 @@ def main() -> list[Measure]:
         parse_selector("service.version=1.4.0"), parse_selector("service.version=1.4.1")
     )
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        lake = open_lake(Path(folder) / "lake", create=True)
-        for number in range(FILES):
-            append(lake, LATENCY_MINUTES, minutes(number))
-        bare = min(seconds(bare_query, lake) for _ in range(2))
+        # Elsewhere, so that the most memory of this process is the judge's.
+        made = multiprocessing.get_context("spawn").Process(target=make, args=(folder,))
+        made.start()
+        made.join()
+        lake = open_lake(Path(folder) / "lake")
         best, parts = float("inf"), (0.0, 0.0)
         for _ in range(2):
             started = time.monotonic()
@@ -49,9 +51,11 @@ def main() -> list[Measure]:
             spent = time.monotonic() - started
             if spent < best:
                 best, parts = spent, (reading, spent - reading)
-        rows = inputs.tables["cells"].num_rows
-        assert sum(bool(check.operation) for check in answer.checks) >= 4 * OPERATIONS
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+            rows = inputs.tables["cells"].num_rows
+            assert sum(bool(check.operation) for check in answer.checks) >= 4 * OPERATIONS
+            del inputs, answer
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        bare = min(seconds(bare_query, lake) for _ in range(2))
     against = f"bare GROUP BY, {bare:.2f} s, {rows / 1e6:.1f} M rows"
     return [
         Measure("judge, 1,000 operations, 3 quantiles", best, "s", against, best / bare, 5.0,
@@ -60,6 +64,13 @@ def main() -> list[Measure]:
         Measure("  of which comparing", parts[1], "s", against, parts[1] / bare),
         Measure("  most memory", peak, "GiB", "", None, 1.0, "value", True),
     ]  # fmt: skip
+
+
+def make(folder: str) -> None:
+    """Make the lake."""
+    lake = open_lake(Path(folder) / "lake", create=True)
+    for number in range(FILES):
+        append(lake, LATENCY_MINUTES, minutes(number))
 
 
 def minutes(number: int) -> pa.Table:
