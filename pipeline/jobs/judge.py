@@ -29,6 +29,7 @@ from pipeline.jobs.judge_cells import (
     columns_of,
     counts_of,
     floats,
+    runs_of,
     side_of,
     versioned_cells,
 )
@@ -179,20 +180,14 @@ def _parts(columns: Part, names: Names) -> Iterator[tuple[str, str, Halves]]:
     if not len(columns["side"]):
         return
     columns = dict(columns)
-    services, operations = (
-        np.asarray(columns.pop(f"{name}_code"), dtype=np.int64)
-        for name in ("service_name", "operation")
-    )
-    codes = (services * len(names["operation"]) + operations) * 2 + (columns["side"] == 1)
-    starts = np.flatnonzero(np.diff(codes, prepend=codes[0] - 1))
-    ends = [*starts[1:].tolist(), len(codes)]
-    cut: dict[int, dict[int, slice]] = {}
-    for start, stop in zip(starts.tolist(), ends, strict=True):
-        code, side = divmod(int(codes[start]), 2)
-        cut.setdefault(code, {})[side] = slice(start, stop)
+    services, operations = columns.pop("service_name_code"), columns.pop("operation_code")
+    starts = runs_of(services, operations, columns["side"])
+    cut: dict[tuple[int, int], dict[int, slice]] = {}
+    for start, stop in zip(starts, [*starts[1:], len(services)], strict=True):
+        key = (int(services[start]), int(operations[start]))
+        cut.setdefault(key, {})[int(columns["side"][start])] = slice(start, stop)
     nothing = slice(0, 0)
-    for code, sides in cut.items():
-        service, operation = divmod(code, len(names["operation"]))
+    for (service, operation), sides in cut.items():
         halves = [
             {name: column[sides.get(side, nothing)] for name, column in columns.items()}
             for side in (0, 1)

@@ -108,14 +108,19 @@ def by_operation(rows: pa.Table) -> Iterator[Part]:
     if not rows.num_rows:
         return
     columns, names = columns_of(rows)
-    services, operations = (
-        np.asarray(columns[f"{name}_code"], dtype=np.int64)
-        for name in ("service_name", "operation")
-    )
-    codes = services * len(names["operation"]) + operations
-    starts = np.flatnonzero(np.diff(codes, prepend=codes[0] - 1))
-    for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(codes)], strict=True):
+    starts = runs_of(columns["service_name_code"], columns["operation_code"])
+    length = len(columns["operation_code"])
+    for start, stop in zip(starts, [*starts[1:], length], strict=True):
         yield cut(columns, names, start, stop)
+
+
+def runs_of(*columns: NDArray[np.generic]) -> list[int]:
+    """Give where runs of rows begin that are alike in all columns."""
+    new = np.zeros(len(columns[0]), dtype=bool)
+    new[:1] = True
+    for column in columns:
+        new[1:] |= column[1:] != column[:-1]
+    return np.flatnonzero(new).tolist()
 
 
 def columns_of(rows: pa.Table) -> tuple[Part, Names]:

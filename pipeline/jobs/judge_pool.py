@@ -103,9 +103,7 @@ def _distinct(key: Ints) -> tuple[Ints, NDArray[np.integer]]:
     return np.flatnonzero(seen), numbers[key] - 1
 
 
-def _weighed(
-    parts: Sequence[Part], name: str, factors: Sequence[Floats] | None
-) -> list[Floats]:
+def _weighed(parts: Sequence[Part], name: str, factors: Sequence[Floats] | None) -> list[Floats]:
     """Give a count of each row times its factor, or that squared for squares of weights."""
     found = list[Floats]()
     for place, part in enumerate(parts):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.jobs.judge_cells import Part
+from pipeline.jobs.judge_cells import Part, runs_of
 from pipeline.jobs.judge_request import JudgeRequest
 from pipeline.schema.rollups import MINUTE_NANO
 
@@ -74,9 +74,7 @@ def find_window(columns: Part, names: NDArray[np.generic], request: JudgeRequest
                 f"minutes from {clock_text(until // MINUTE_NANO)} on are not over: left out"
             )
     if not request.historic:
-        apart, told = _apart(
-            np.asarray(columns["instance_code"], dtype=np.int64), side, minute, kept, names
-        )
+        apart, told = _apart(columns["instance_code"], side, minute, kept, names)
         kept &= ~apart
         notes += told
     spans = [
@@ -105,7 +103,7 @@ def _common(spans: list[tuple[int, int]]) -> tuple[int, int, float]:
 
 
 def _apart(
-    instance: NDArray[np.int64],
+    instance: NDArray[np.generic],
     side: NDArray[np.generic],
     minute: NDArray[np.int64],
     kept: NDArray[np.bool_],
@@ -118,19 +116,22 @@ def _apart(
     count = len(names)
     low, high = np.full(count, np.iinfo(np.int64).max), np.full(count, -1)
     # An instance's rows stand together, many times: a run of them is looked at as one.
-    own, clock = instance[kept], minute[kept]
-    runs = np.flatnonzero(np.diff(own, prepend=-1))
-    np.minimum.at(low, own[runs], np.minimum.reduceat(clock, runs))
-    np.maximum.at(high, own[runs], np.maximum.reduceat(clock, runs))
+    own, clock = (instance, minute) if kept.all() else (instance[kept], minute[kept])
+    runs = runs_of(own)
+    whose = own[runs].astype(np.int64)
+    np.minimum.at(low, whose, np.minimum.reduceat(clock, runs))
+    np.maximum.at(high, whose, np.maximum.reduceat(clock, runs))
     there = np.flatnonzero(high >= 0)
     order = there[np.argsort(low[there], kind="stable")]
     reached = np.maximum.accumulate(high[order])
     group = np.cumsum(np.concatenate([[0], low[order][1:] - reached[:-1] > _APART_MINUTES]))
     main = int(np.bincount(group).argmax())
     off = order[group != main]
+    if not len(off):
+        return none, []
     inside = ~np.isin(instance, off)
     both = all((inside & kept & (side == each)).any() for each in _SIDES)
-    if not len(off) or 2 * len(off) >= len(there) or not both:
+    if 2 * len(off) >= len(there) or not both:
         return none, []
     most = (
         clock_text(int(low[order[group == main]].min())),

@@ -39,6 +39,8 @@ def session(
     config["temp_directory"] = str(scratch) if scratch else ""
     connection = duckdb.connect(":memory:", config=config)
     connection.execute("SET TimeZone = 'UTC'")
+    # DuckDB draws one on standard output where it takes Python for interactive.
+    connection.execute("SET enable_progress_bar = false")
     return connection
 
 
