@@ -1,6 +1,7 @@
 """Why operations got worse: the growth of their requests, cut into what every span below adds."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -50,10 +51,11 @@ def run(lake: Lake, request: JudgeRequest, worse: Worse) -> tuple[Why, ...]:
     rows = read_rows(lake, request, wanted)
     services = list(dict.fromkeys(service for service, _ in wanted if service))
     beside = look_beside(lake, request, rows.windows, services)
+    forest = _forest(rows)
     answers = []
     for number, named in enumerate(wanted):
         metrics = [metric for *operation, metric in worse if tuple(operation) == named]
-        causes, growth, notes = _explain(rows, number, named, metrics)
+        causes, growth, notes = _explain(rows, forest, number, named, metrics)
         own = beside.causes.get(named[0], ())
         reasons = [saved_reason(request), *rows.notes, *notes, *beside.notes.get(named[0], ())]
         answers.append(
@@ -69,18 +71,27 @@ def run(lake: Lake, request: JudgeRequest, worse: Worse) -> tuple[Why, ...]:
     return tuple(answers)
 
 
-def _explain(
-    rows: Rows, number: int, named: Operation, metrics: list[str]
-) -> tuple[list[Cause], tuple[Growth, ...], list[str]]:
-    """Explain one operation: causes, growth by scope, notes."""
-    chosen = np.flatnonzero(rows.entries["number"].to_numpy() == number)
-    entries = rows.entries.take(pa.array(chosen))
-    side = entries["side"].to_numpy()
-    if not all((side == each).any() for each in (0, 1)):
-        return [], (), ["one side has no traces of these requests"]
+@dataclass(frozen=True)
+class _Forest:
+    """All spans as trees, worked out once for all operations.
+
+    Attributes:
+        nodes: n spans.
+        roots: which of them is each request's own.
+        code: n numbers of what a span is of.
+        subjects: what those numbers stand for.
+    """
+
+    nodes: Nodes
+    roots: Ints
+    code: Ints
+    subjects: pa.Array
+
+
+def _forest(rows: Rows) -> _Forest:
+    """Make trees of the spans."""
     spans = rows.spans
     encoded = spans["subject"].combine_chunks().dictionary_encode()
-    code = encoded.indices.to_numpy().astype(np.int64)
     entry = spans["entry"].to_numpy()
     roots = np.zeros(rows.entries.num_rows, dtype=np.int64)
     roots[entry[entry >= 0]] = np.flatnonzero(entry >= 0)
@@ -92,15 +103,29 @@ def _explain(
         spans["kind"].to_numpy().astype(np.int64),
         instance.astype(np.int64),
     )
-    visits = visit(nodes, roots[chosen])
-    seen, group = np.unique(code[visits.node], return_inverse=True)
-    subjects = [subject_of(encoded.dictionary[int(each)].as_py()) for each in seen]
+    code = encoded.indices.to_numpy().astype(np.int64)
+    return _Forest(nodes, roots, code, encoded.dictionary)
+
+
+def _explain(
+    rows: Rows, forest: _Forest, number: int, named: Operation, metrics: list[str]
+) -> tuple[list[Cause], tuple[Growth, ...], list[str]]:
+    """Explain one operation: causes, growth by scope, notes."""
+    chosen = np.flatnonzero(rows.entries["number"].to_numpy() == number)
+    entries = rows.entries.take(pa.array(chosen))
+    side = entries["side"].to_numpy()
+    if not all((side == each).any() for each in (0, 1)):
+        return [], (), ["one side has no traces of these requests"]
+    visits = visit(forest.nodes, forest.roots[chosen])
+    seen, group = np.unique(forest.code[visits.node], return_inverse=True)
+    subjects = [subject_of(forest.subjects[int(each)].as_py()) for each in seen]
     group = np.where(visits.above < 0, len(subjects), group)
     causes, growth = [], []
     for scope, share in _scopes(metrics, entries):
         told, grown = _scope(entries, visits, group, subjects, named, scope, share)
         causes += told
         growth.append(grown)
+    spans = rows.spans
     failing = _failing(entries, visits, spans, group, subjects, named)
     errors_first = all("error" in each or "http" in each for each in metrics)
     causes = [*failing, *causes] if errors_first else [*causes, *failing]

@@ -1,6 +1,7 @@
 """Self times of all spans below requests: exact, in whole nanoseconds, on trees of any shape."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,12 @@ class Nodes:
     duration: Ints
     kind: Ints
     instance: Ints
+
+    @cached_property
+    def children(self) -> tuple[Ints, Ints]:
+        """Give spans in the order of their parents, and where each parent's begin: n + 1."""
+        order = np.argsort(self.parent, kind="stable")
+        return order, np.searchsorted(self.parent[order], np.arange(len(self.parent) + 1))
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ def visit(nodes: Nodes, roots: Ints) -> Visits:
     Returns:
         The visits, those nearer to the request first.
     """
-    order, first = _children(nodes.parent)
+    order, first = nodes.children
     many = np.diff(first)
     request, node = np.arange(len(roots)), np.asarray(roots, dtype=np.int64)
     low, shift = nodes.start[node], np.zeros(len(node), dtype=np.int64)
@@ -101,13 +108,6 @@ def visit(nodes: Nodes, roots: Ints) -> Visits:
         nothing = np.zeros(0, dtype=np.int64)
         return Visits(nothing, nothing, nothing, nothing, nothing, none, none)
     return Visits(*(np.concatenate(column) for column in zip(*levels, strict=True)))
-
-
-def _children(parent: Ints) -> tuple[Ints, Ints]:
-    """Give spans in the order of their parents, and where each parent's begin: one more than n."""
-    order = np.argsort(parent, kind="stable")
-    first = np.searchsorted(parent[order], np.arange(len(parent) + 1))
-    return order, first
 
 
 def _correction(
