@@ -7,7 +7,6 @@ Biometrics 2(6), for the degrees of freedom.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 
 from pipeline.stats.cells import Floats, Side
 
@@ -16,16 +15,6 @@ _BLOCK_MINUTES = 5
 _SHORT_MINUTES = 30
 _SHORT_BLOCKS = 6
 _PAIR = 2
-
-
-def student_sf(statistic: float, df: float) -> float:
-    """Give the chance of a larger Student statistic: ``scipy.stats.t.sf`` without its checks."""
-    return float(stdtr(df, -statistic))
-
-
-def student_isf(alpha: float, df: float) -> float:
-    """Give the statistic that is exceeded with a chance: ``scipy.stats.t.isf``, as above."""
-    return float(-stdtrit(df, alpha))
 
 
 def ratio_variance(sides: Sequence[Side], sums: list[Floats]) -> tuple[float, float]:

@@ -9,10 +9,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
 
 from pipeline.stats.buckets import ZERO_BUCKET
 from pipeline.stats.cells import WIDTH, Floats, Ints
+from pipeline.stats.distributions import normal_isf
 
 # A part of a bucket smaller than this is rounding: +2^(1/64) less one is one bucket exactly.
 _ROUNDING = 1e-9
@@ -114,7 +114,7 @@ def share_to_exceed(
 
     Source: Wilson (1927), JASA 22(158): the interval holds the limits that a score test accepts.
     """
-    z = float(norm.isf((1 - confidence) / 2))
+    z = normal_isf((1 - confidence) / 2)
     size = effective
     if 0.0 < low < share:
         # What the interval's width tells of how many independent requests there were.

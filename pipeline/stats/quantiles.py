@@ -5,7 +5,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom
 
 from pipeline.stats.proportions import effective_size
 
@@ -162,6 +161,9 @@ def bound_ranks(
     >>> [rank.tolist() for rank in bound_ranks([100, 3], [0.5])]
     [[[40.0], [nan]], [[61.0], [nan]]]
     """
+    # It takes as long to load as a judgement, which has no use for it.
+    from scipy.stats import binom
+
     # A sum of rounded weights must not lose a whole value.
     size = np.floor(np.asarray(effective, dtype=np.float64) * (1 + 1e-9))[:, None]
     share = np.asarray(probabilities, dtype=np.float64)[None, :]

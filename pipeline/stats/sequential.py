@@ -17,10 +17,10 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import ndtr
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from pipeline.stats.cells import Floats
+from pipeline.stats.distributions import normal_isf, normal_sf
 
 # Points of Gauss and Legendre for each look: 96 give the boundaries to seven digits.
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)
@@ -62,7 +62,7 @@ class Plan:
     @property
     def levels(self) -> tuple[float, ...]:
         """Give the level that the p-value of each look must not exceed."""
-        return tuple(float(norm.sf(each)) for each in self.boundaries)
+        return tuple(normal_sf(each) for each in self.boundaries)
 
     @property
     def spent(self) -> tuple[float, ...]:
@@ -83,18 +83,18 @@ class Plan:
         if p > self.alpha:
             return p
         if self.equal:
-            constant = float(norm.isf(max(p, 1e-300))) * math.sqrt(self.fractions[look])
+            constant = normal_isf(max(p, 1e-300)) * math.sqrt(self.fractions[look])
             if constant <= 0:
                 return 1.0
             through = tuple(constant / math.sqrt(each) for each in self.fractions)
             return max(p, min(1.0, float(sum(crossings(self.fractions, through)))))
         scores, wanted = _table(self.fractions)
-        score = float(norm.isf(max(p, 1e-300)))
+        score = normal_isf(max(p, 1e-300))
         column = scores[:, look]
         known = np.isfinite(column)
         if not known.any():
             return 1.0
-        found = float(norm.sf(np.interp(-score, -column[known], wanted[known])))
+        found = normal_sf(float(np.interp(-score, -column[known], wanted[known])))
         # Beyond the table's strictest level no stricter one is claimed.
         return max(p, found) if score >= column[known].min() else 1.0
 
@@ -105,7 +105,7 @@ def spent_by(fraction: float, alpha: float) -> float:
     >>> round(spent_by(0.5, 0.01), 5)
     0.00027
     """
-    return float(min(2.0 * norm.sf(norm.isf(alpha / 2.0) / math.sqrt(fraction)), alpha))
+    return min(2.0 * normal_sf(normal_isf(alpha / 2.0) / math.sqrt(fraction)), alpha)
 
 
 @lru_cache(maxsize=128)
@@ -122,10 +122,10 @@ def obrien_fleming(looks: int, alpha: float) -> float:
         through = [constant / math.sqrt(each) for each in fractions]
         return float(sum(crossings(fractions, through))) - alpha
 
-    lowest = float(norm.isf(alpha))
+    lowest = normal_isf(alpha)
     if looks == 1:
         return lowest
-    return float(brentq(excess, lowest, float(norm.isf(alpha / looks)) + 1e-6, xtol=1e-7))
+    return float(brentq(excess, lowest, normal_isf(alpha / looks) + 1e-6, xtol=1e-7))
 
 
 @lru_cache(maxsize=128)
@@ -160,7 +160,7 @@ def crossings(fractions: Sequence[float], boundaries: Sequence[float]) -> list[f
         fractions: of the information at each look, rising, above 0.
         boundaries: normal scores of the looks; may be infinite.
 
-    >>> [round(each, 4) for each in crossings([1.0], [norm.isf(0.01)])]
+    >>> [round(each, 4) for each in crossings([1.0], [normal_isf(0.01)])]
     [0.01]
     """
     state = _Paths()
@@ -216,4 +216,4 @@ def _table(fractions: tuple[float, ...]) -> tuple[Floats, Floats]:
     """Give boundaries by level and look, and the normal scores of the levels, falling."""
     levels = np.geomspace(0.5, _LEAST_LEVEL, _LEVELS)[1:]
     rows = [spending_boundaries(fractions, float(level)) for level in levels]
-    return np.array(rows)[::-1], norm.isf(levels)[::-1]
+    return np.array(rows)[::-1], -ndtri(levels)[::-1]

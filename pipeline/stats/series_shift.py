@@ -15,9 +15,9 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from pipeline.stats.cells import Floats, Ints, Side
+from pipeline.stats.distributions import student_isf, student_sf
 from pipeline.stats.shift import LEAST_BLOCKS, ratio_variance, trimmed_mean
 
 # Values above this quantile of both sides count as much as it does.
@@ -111,16 +111,16 @@ class SeriesShift:
         """Give the one-sided p-value against an effect of at most ``margin``."""
         if self.error == 0.0:
             return 0.0 if self.effect > margin + _ROUNDING else 1.0
-        return float(student.sf((self.effect - margin) / self.error, self.df))
+        return student_sf((self.effect - margin) / self.error, self.df)
 
     def bounds(self, alpha: float) -> tuple[float, float]:
         """Give the bounds at one-sided level alpha each."""
-        reach = float(student.isf(alpha, self.df)) * self.error
+        reach = student_isf(alpha, self.df) * self.error
         return self.effect - reach, self.effect + reach
 
     def detectable(self, alpha: float) -> float:
         """Give the least effect that would be found in four of five tries."""
-        reach = student.isf(alpha, self.df) + student.isf(1 - _POWER, self.df)
+        reach = student_isf(alpha, self.df) + student_isf(1 - _POWER, self.df)
         return float(reach) * self.error
 
     def reversed(self) -> "SeriesShift":

@@ -10,10 +10,9 @@ Przyborowski and Wilenski (1940), Biometrika 31, for the conditional test.
 import math
 from dataclasses import dataclass
 
-from scipy.stats import binom
-
 from pipeline.stats.cells import Floats, Side
-from pipeline.stats.clusters import ratio_variance, student_sf
+from pipeline.stats.clusters import ratio_variance
+from pipeline.stats.distributions import binomial_sf, student_sf
 from pipeline.stats.proportions import wilson_interval
 
 # A side that expects fewer has too few for a normal distribution.
@@ -54,7 +53,7 @@ class ShareShift:
         baseline, canary = (share * n for share, n in zip(self.shares, self.effective, strict=True))
         both = round(baseline + canary)
         seen = math.floor(canary + 1e-9)
-        return float(binom.sf(seen - 1, both, self.effective[1] / sum(self.effective)))
+        return binomial_sf(seen - 1, both, self.effective[1] / sum(self.effective))
 
     def bounds(self, alpha: float) -> tuple[float, float]:
         """Give the bounds of the difference at one-sided level alpha each."""

@@ -15,7 +15,8 @@ import numpy as np
 
 from pipeline.stats.cells import WIDTH, Floats, Histograms, Range, Side
 from pipeline.stats.clusters import ratio_variance as ratio_variance
-from pipeline.stats.clusters import ratio_variances, student_isf, student_sf
+from pipeline.stats.clusters import ratio_variances
+from pipeline.stats.distributions import student_isf, student_sf
 
 # Method B: requests above the quantile that a block needs, and the blocks.
 _ABOVE_A_BLOCK = 5.0

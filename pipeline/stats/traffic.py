@@ -6,9 +6,9 @@ Source: Cochran (1977), Sampling Techniques, 3rd edition, section 6.3, for the e
 import math
 
 import numpy as np
-from scipy.stats import t as student
 
 from pipeline.stats.cells import Floats
+from pipeline.stats.distributions import student_isf, student_sf
 
 _BLOCK_MINUTES = 5
 _LEAST_BLOCKS = 2
@@ -67,11 +67,11 @@ def change_of_split(baseline: Floats, canary: Floats) -> float:
 
 def split_reach(error: float, df: float, alpha: float) -> float:
     """Give the half-width of a share's interval, at one-sided level alpha each way."""
-    return float(student.isf(alpha, df)) * error
+    return student_isf(alpha, df) * error
 
 
 def split_p_value(beyond: float, error: float, df: float) -> float:
     """Give the p-value, either way, of a share that is so far beyond what is let through."""
     if error == 0.0:
         return 0.0 if beyond > 0 else 1.0
-    return min(1.0, 2 * float(student.sf(beyond / error, df)))
+    return min(1.0, 2 * student_sf(beyond / error, df))

@@ -11,10 +11,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import norm
 
 from pipeline.stats.cells import Floats, Range, Side
 from pipeline.stats.clusters import ratio_variance
+from pipeline.stats.distributions import normal_isf
 from pipeline.stats.level import quantile_level
 from pipeline.stats.share_shift import EXPECTED_LEAST, ShareShift
 from pipeline.stats.shift import Estimate, Shift
@@ -78,7 +78,7 @@ def kept_shift(canary: Side, value: float, interval: tuple[float, float], p: flo
         p: the quantile, between 0 and 1.
     """
     level = quantile_level(canary, p)
-    kept = interval[0] / float(norm.isf((1 - interval[1]) / 2))
+    kept = interval[0] / normal_isf((1 - interval[1]) / 2)
     effect = level.log_effect - math.log(value)
     found = Estimate("kept", effect, math.hypot(level.error, kept), level.df)
     return Shift(found, None, (math.log(value), level.log_effect))

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import NotEnoughData
-from pipeline.jobs import JOBS
 from pipeline.jobs.baseline import RESULT_SCHEMA, run
 from pipeline.jobs.baseline_request import BaselineRequest
+from pipeline.jobs.registry import JOBS
 from pipeline.lake import append, open_lake, take_snapshot
 from pipeline.rollup import update
 from pipeline.schema import SPANS

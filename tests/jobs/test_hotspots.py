@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 from pipeline.cli.run import command
 from pipeline.errors import BadWindow, NotEnoughData, UsageError
-from pipeline.jobs import JOBS
 from pipeline.jobs.hotspots import HotspotsRequest, HotspotsResult, run
 from pipeline.jobs.profile_request import ProfileRequest
+from pipeline.jobs.registry import JOBS
 from pipeline.lake import Lake, append
 from pipeline.report.hotspots import WRITERS
 from pipeline.schema import SPANS

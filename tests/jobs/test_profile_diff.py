@@ -14,11 +14,11 @@ from click.testing import CliRunner
 
 from pipeline.cli.run import command
 from pipeline.errors import NotEnoughData, UsageError
-from pipeline.jobs import JOBS
 from pipeline.jobs.profile_diff import DiffResult, run
 from pipeline.jobs.profile_domains import class_of
 from pipeline.jobs.profile_findings import Finding
 from pipeline.jobs.profile_request import ProfileRequest
+from pipeline.jobs.registry import JOBS
 from pipeline.lake import Lake, append, open_lake
 from pipeline.report.profile_diff import WRITERS
 from pipeline.schema import SPANS

@@ -9,7 +9,7 @@ from scipy.stats import t as student
 
 from pipeline.stats.buckets import bucket_index
 from pipeline.stats.cells import Side
-from pipeline.stats.clusters import student_isf, student_sf
+from pipeline.stats.distributions import student_isf, student_sf
 from pipeline.stats.windows import kept_share, kept_shift, windows_share, windows_shift
 
 
