@@ -15,7 +15,7 @@ from tests.otlp.receivers import environment
 SHOP = Path(__file__).parents[2] / "data" / "shop.py"
 ROUNDS = 7
 LEAST_SAMPLES = 100
-RECORDINGS = ("pyspy.raw.txt", "perf-script.txt", "perf-stat.json")
+RECORDINGS = ("pyspy.raw.txt", "perf-script.txt")
 
 pytestmark = pytest.mark.slow
 
@@ -90,7 +90,7 @@ def test_the_function_that_got_slower_is_named(
 @pytest.mark.skipif(not shutil.which("perf"), reason="perf is not here")
 def test_perf_on_the_shop_lands_with_its_samples(recorded: Path, tmp_path: Path) -> None:
     lake = tmp_path / "lake"
-    if not all(landed(recorded, lake, name) for name in RECORDINGS[1:]):
+    if not landed(recorded, lake, "perf-script.txt"):
         pytest.skip("perf may not attach to processes of this user")
     (row,) = tailgate(
         *("sql", "--lake", lake, "--format", "json"),
@@ -100,9 +100,3 @@ def test_perf_on_the_shop_lands_with_its_samples(recorded: Path, tmp_path: Path)
     assert row["versions"] == 2
     assert row["threads"] >= 2
     assert row["samples"] > 20
-    rows = tailgate(
-        *("sql", "--lake", lake, "--format", "json"),
-        "SELECT metric, min(value_double) AS least FROM ebpf_counts"
-        " WHERE metric = 'task-clock' GROUP BY ALL",
-    )
-    assert rows[0]["least"] > 0
