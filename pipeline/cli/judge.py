@@ -127,12 +127,13 @@ def budgeted(
 def explained(lake: "Lake", judgement: "Judgement") -> "tuple[Why, ...]":
     """Explain what failed or warned; nothing for a canary that is well."""
     from pipeline.gate.verdict import FAIL, WARN
+    from pipeline.jobs.named_metrics import is_by_queue
     from pipeline.jobs.why import run
 
     worse = [
         (check.service_name, check.operation, check.metric)
         for check in judgement.checks
-        if check.verdict in (FAIL, WARN) and check.operation
+        if check.verdict in (FAIL, WARN) and check.operation and not is_by_queue(check.metric)
     ]
     return run(lake, judgement.judged.request, worse) if worse else ()
 

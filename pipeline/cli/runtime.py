@@ -10,11 +10,36 @@ from pipeline.cli.options import lake_option
 from pipeline.cli.output import write_result
 
 _FORMATS = ("text", "json", "markdown")
+_HELP = """Measure the signals of the runtime, with 90 % intervals over instances and minutes.
+
+Garbage collection of the JVM, Go, V8, .NET and CPython, queues and consumer lag, connection and
+thread pools, event loops, CPU, memory, threads and files, under the names that semantic
+conventions, older instrumentation and Micrometer give them, in whatever unit they are sent.
+
+A row is a service, its version and, where there are several, a queue: its level, the 95th
+percentile and the highest of the minutes of its instances. What grows for sure is told with how
+much an hour, and of pools, processors and event loops how much of the time they are above 80 %.
+A pool counts by itself: the fullest is named. JSON and Markdown hold every figure.
+
+Budgets of tailgate.toml know each signal by the same name, and so does tailgate judge --config.
+What nobody sends is told with what to send. CPython's metrics tell no pauses: send a span named
+cpython.gc for each collection, or import what bcc's pythongc prints.
+
+Ends with status 0, or 3 where no signal was found.
+
+\b
+Examples:
+  tailgate runtime --service checkout --since 1h
+  tailgate runtime --signal gc_pause_share --signal queue_depth
+  tailgate runtime --where service.version=1.4.2 --format markdown
+  tailgate runtime --baseline service.version=1.4.1 --canary service.version=1.4.2
+"""
 
 
-@click.command(short_help="Pauses, queues, pools and memory, each with its interval.")
+@click.command(short_help="Pauses, queues, pools and memory, each with its interval.", help=_HELP)
 @lake_option
 @click.option("--service", default="*", show_default=True, metavar="PATTERN", help="Of services.")
+@click.option("--signal", "names", multiple=True, metavar="NAME", help="One alone, or several.")
 @click.option("--where", multiple=True, metavar="SELECTOR", help="Such as service.version=1.4.2.")
 @click.option("--baseline", metavar="SELECTOR", help="Compare with these, beside --canary.")
 @click.option("--canary", metavar="SELECTOR", help="What is compared.")
@@ -25,6 +50,7 @@ _FORMATS = ("text", "json", "markdown")
 def command(
     lake: Path,
     service: str,
+    names: tuple[str, ...],
     where: tuple[str, ...],
     baseline: str | None,
     canary: str | None,
@@ -33,22 +59,9 @@ def command(
     form: str,
     output: Path | None,
 ) -> int:
-    """Measure the signals of the runtime, with 90 % intervals over instances and minutes.
-
-    Garbage collection of the JVM, Go, V8 and .NET, queues and consumer lag, connection and thread
-    pools, event loops, CPU, memory, threads and files, under the names that semantic conventions,
-    older instrumentation and Micrometer give them. Budgets of tailgate.toml know each by the same
-    name, and so does tailgate judge --config. What nobody sends is told with what to send.
-
-    Ends with status 0, or 3 where no signal was found.
-
-    \b
-    Examples:
-      tailgate runtime --service checkout --since 1h
-      tailgate runtime --baseline service.version=1.4.1 --canary service.version=1.4.2
-    """
+    """Measure the signals, and write them."""
     from pipeline.cli.audit import progress
-    from pipeline.gate.runtime import read_signals
+    from pipeline.gate.runtime import SignalRequest, read_signals
     from pipeline.jobs.judge_request import parse_selector
     from pipeline.jobs.windows import parse_window
     from pipeline.lake import open_lake
@@ -67,8 +80,7 @@ def command(
     )
     window = parse_window(since, until, time.time_ns())
     with progress("signals") as on_progress:
-        signals = read_signals(
-            open_lake(lake), sides, service, window=window, on_progress=on_progress
-        )
+        request = SignalRequest(sides, service, window=window, names=names)
+        signals = read_signals(open_lake(lake), request, on_progress)
     write_result(partial(WRITERS[form], signals), output)
-    return 0 if any(signal.checks for signal in signals) else 3
+    return 0 if any(signal.levels or signal.checks for signal in signals) else 3

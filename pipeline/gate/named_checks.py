@@ -56,7 +56,7 @@ def absolute(budget: Budget, lake: Lake, alpha: float, window: Window) -> Iterat
         check = begin(budget, group.service_name, group.operation, unit=group.unit)
         sides = _sides(group, metric)
         if sides is None:
-            yield nothing(budget, f"no data of {budget.metric}", check)
+            yield nothing(budget, joined(f"no data of {budget.metric}", *group.notes), check)
             continue
         value = _level(sides, alpha)
         if isinstance(value, str):
@@ -83,11 +83,11 @@ def relative(
         both = _sides(group, metric)
         if missing or both is None:
             what = f"no data of {budget.metric} on the {' and '.join(missing)} side"
-            yield nothing(budget, what, check)
+            yield nothing(budget, joined(what, *group.notes), check)
             continue
-        why = _not_comparable(both)
+        why = group.mismatch or _not_comparable(both)
         if why:
-            yield replace(check, reason=why)
+            yield replace(check, verdict=INCONCLUSIVE, reason=why)
             continue
         yield _measured(replace(check, reason=both.note), budget, both, alpha)
 
@@ -117,7 +117,7 @@ def _sides(group: Group, metric: NamedMetric) -> _Sides | None:
     found = [side for side in group.sides if side is not None]
     if len(found) < len(group.sides):
         return None
-    notes = []
+    notes = [*group.notes]
     series = [each for each in found if isinstance(each, Series)]
     if metric.kind == RATIO and series:
         cut, most = winsorised(series)
@@ -131,16 +131,31 @@ def _sides(group: Group, metric: NamedMetric) -> _Sides | None:
     return _Sides(group, metric, tuple(found), joined(*notes))
 
 
-def _level(sides: _Sides, alpha: float) -> Interval | str:
+def measured_level(group: Group, metric: NamedMetric, alpha: float) -> tuple[Interval | str, str]:
+    """Measure a group of one side; of one instance alone, with what minutes tell.
+
+    Returns:
+        A value and its bounds, or why there is none; and what a reader must know of it.
+    """
+    sides = _sides(group, metric)
+    if sides is None:
+        return joined(f"no data of {metric.name}", *group.notes), ""
+    alone = group.instances[0] == 1 and not group.is_watched
+    note = "one instance: how instances differ is not known" if alone else ""
+    return _level(sides, alpha, may_be_one=True), joined(note, sides.note)
+
+
+def _level(sides: _Sides, alpha: float, may_be_one: bool = False) -> Interval | str:
     """Give a value and its bounds, or why there is none."""
     (side,), metric, group = sides.series, sides.metric, sides.group
-    if group.instances[0] < LEAST_INSTANCES - 1:
+    few = group.instances[0] < LEAST_INSTANCES - 1 and not group.is_watched
+    if few and not may_be_one:
         return "instance_effect_unknown: one instance tells nothing of how instances differ"
     if group.minutes < LEAST_MINUTES:
         return f"too_short: {group.minutes} minutes, {LEAST_MINUTES} are needed"
-    few = _too_few(sides)
-    if few:
-        return few
+    why = _too_few(sides)
+    if why:
+        return why
     if isinstance(side, Side):
         found = quantile_level(side, metric.quantile)
         logs = (found.log_effect, *found.bounds(alpha))
@@ -179,7 +194,7 @@ def _measured(check: Check, budget: Budget, sides: _Sides, alpha: float) -> Chec
     shifts = _shifts(sides)
     if shifts is None:
         return replace(check, reason="too_short: fewer than 6 minutes that both sides have")
-    few = sum(sides.group.instances) < LEAST_INSTANCES
+    few = sum(sides.group.instances) < LEAST_INSTANCES and not sides.group.is_watched
     n = (sides.series[0].effective, sides.series[1].effective)
     scale = "difference" if sides.metric.kind == SHARE else "ratio"
     found = worse_measure(budget, shifts, n, alpha, scale)

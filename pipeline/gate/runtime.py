@@ -1,7 +1,8 @@
 """Signals of the runtime: pauses, queues, pools, loops and what else a service runs short of.
 
 Each is a named metric, so a budget and the judge know it by the same name. Here all of them are
-measured at once, with intervals that let instances and minutes differ, or beside a baseline.
+measured at once, by service and version, with intervals that let instances and minutes differ, or
+beside a baseline.
 """
 
 from collections.abc import Callable
@@ -10,19 +11,24 @@ from dataclasses import dataclass
 from pipeline.errors import UsageError
 from pipeline.gate import named_checks
 from pipeline.gate.budgets import Budget
-from pipeline.gate.verdict import NO_DATA, Check
+from pipeline.gate.runtime_levels import SignalLevel, read_levels
+from pipeline.gate.verdict import Check
 from pipeline.jobs.judge_request import Pairs
+from pipeline.jobs.metric_rows import POOL_USE, Window, sent_names
 from pipeline.jobs.named_metrics import NamedMetric, named_metric
+from pipeline.jobs.runtime_pauses import SPAN_NAME
 from pipeline.lake import Lake
-
-Window = tuple[int | None, int | None]
 
 # By area, in the order in which people look.
 SIGNALS: tuple[tuple[str, str], ...] = (
     ("garbage collection", "gc_pause_share"),
+    ("garbage collection", "gc_pause_p50_ms"),
+    ("garbage collection", "gc_pause_p95_ms"),
     ("garbage collection", "gc_pause_p99_ms"),
+    ("garbage collection", "gc_collections_per_minute"),
     ("queues", "queue_depth"),
     ("queues", "consumer_lag"),
+    ("queues", "queue_wait_s"),
     ("pools", "pool_used_share"),
     ("pools", "pool_pending"),
     ("pools", "pool_wait_p95_ms"),
@@ -37,9 +43,16 @@ SIGNALS: tuple[tuple[str, str], ...] = (
     ("threads and files", "open_files"),
 )
 
+# Shares of what there is: above four fifths of it, callers wait.
+_SATURATING = ("pool_used_share", "event_loop_use", "cpu_utilization")
+
+# What data points know of who sent them.
+_COLUMNS = ("service_name", "service_version", "service_instance_id", "deployment_environment")
+
 # What a metric cannot be had from, whatever is sent.
 _LIMITS = {
-    "gc_pause_share": "CPython tells how often it collects, not for how long it stops",
+    "gc_pause_share": "CPython's metrics tell how often it collects, not for how long it stops: "
+    f"send a span named {SPAN_NAME} for each collection, or import what bcc's pythongc prints",
 }
 
 
@@ -50,73 +63,122 @@ class Signal:
     Attributes:
         area: what it is about.
         metric: what is measured.
-        checks: one a service that sends it: the measure is its level, or the change beside a
-            baseline; without one, the reason says why.
+        levels: without a baseline, one a service, version and queue that send it.
+        checks: beside a baseline, one a service and queue: how it changed, or why that is unknown.
         missing: what to send, where no service does; empty else.
     """
 
     area: str
     metric: NamedMetric
+    levels: tuple[SignalLevel, ...]
     checks: tuple[Check, ...]
     missing: str
 
 
+@dataclass(frozen=True)
+class SignalRequest:
+    """What is asked of the signals.
+
+    Attributes:
+        sides: column and value pairs of one side, or of baseline and canary.
+        service: pattern of services.
+        alpha: one-sided, of the intervals, between 0 and 1.
+        window: since and until, in ns; None for open.
+        names: of signals; none for all.
+    """
+
+    sides: tuple[Pairs, ...] = ((),)
+    service: str = "*"
+    alpha: float = 0.05
+    window: Window = (None, None)
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that what data points know can choose the sides, and that signals are known.
+
+        Raises:
+            UsageError: one is not.
+        """
+        known = [name for _, name in SIGNALS]
+        for name in self.names:
+            if name not in known:
+                raise UsageError(f"runtime: {name}: no signal; known: {', '.join(known)}")
+        for column, _ in (pair for side in self.sides for pair in side):
+            if column not in _COLUMNS:
+                columns = ", ".join(_COLUMNS)
+                raise UsageError(f"runtime: {column}: cannot choose data points; known: {columns}")
+
+
 def read_signals(
     lake: Lake,
-    sides: tuple[Pairs, ...],
-    service: str = "*",
-    alpha: float = 0.05,
-    window: Window = (None, None),
+    request: SignalRequest,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Signal, ...]:
     """Measure every signal.
 
     Args:
         lake: the lake.
-        sides: column and value pairs of one side, or of baseline and canary.
-        service: pattern of services.
-        alpha: one-sided, of the intervals, between 0 and 1.
-        window: since and until, in ns; None for open.
+        request: the question.
         on_progress: told how many signals are done.
 
     Returns:
-        All signals, in the order of SIGNALS.
+        The signals, in the order of SIGNALS.
 
     Raises:
         LakeError: a file cannot be read.
     """
+    chosen = request.names or [name for _, name in SIGNALS]
+    metrics = [(area, _metric(name)) for area, name in SIGNALS if name in chosen]
+    every = sorted({name for _, metric in metrics for name in metric.names})
+    sent, paused = sent_names(lake, every, request.window)
     found = []
-    for number, (area, name) in enumerate(SIGNALS):
-        found.append(_signal(lake, sides, Budget(name, service, metric=name), alpha, window, area))
-        on_progress(number + 1, len(SIGNALS))
+    for number, (area, metric) in enumerate(metrics):
+        if sent.intersection(metric.names) or (paused and metric.has_pauses):
+            found.append(_signal(lake, request, area, metric))
+        else:
+            found.append(Signal(area, metric, (), (), _to_send(metric)))
+        on_progress(number + 1, len(metrics))
     return tuple(found)
 
 
-def _signal(
-    lake: Lake, sides: tuple[Pairs, ...], budget: Budget, alpha: float, window: Window, area: str
-) -> Signal:
-    """Measure one signal."""
-    metric = named_metric(budget.metric)
+def _metric(name: str) -> NamedMetric:
+    """Give the metric of a name."""
+    metric = named_metric(name)
     if metric is None:
-        raise UsageError(f"{budget.metric}: no metric of this name")
-    if len(sides) == 1:
-        whose = Budget(budget.name, budget.service, where=sides[0], metric=budget.metric)
-        checks = tuple(named_checks.absolute(whose, lake, alpha, window))
-    else:
-        both = (sides[0], sides[1])
-        directed = Budget(
-            budget.name, budget.service, metric=budget.metric, direction=metric.direction
+        raise UsageError(f"{name}: no metric of this name")
+    return metric
+
+
+def _signal(lake: Lake, request: SignalRequest, area: str, metric: NamedMetric) -> Signal:
+    """Measure one signal."""
+    alpha, window = request.alpha, request.window
+    levels: tuple[SignalLevel, ...] = ()
+    checks: tuple[Check, ...] = ()
+    if len(request.sides) == 1:
+        can_saturate = metric.name in _SATURATING
+        levels = read_levels(
+            lake, metric, request.sides[0], request.service, alpha, window, can_saturate
         )
-        checks = tuple(named_checks.relative(directed, lake, both, alpha, window))
-    sent = tuple(check for check in checks if check.verdict != NO_DATA)
-    return Signal(area, metric, sent, "" if sent else _to_send(metric))
+    else:
+        both = (request.sides[0], request.sides[1])
+        budget = Budget(
+            metric.name, request.service, metric=metric.name, direction=metric.direction
+        )
+        told = named_checks.relative(budget, lake, both, alpha, window)
+        # That nobody sends it is told once, as missing.
+        nobody = f"no data of {metric.name}, service"
+        checks = tuple(check for check in told if not check.reason.startswith(nobody))
+    return Signal(area, metric, levels, checks, "" if levels or checks else _to_send(metric))
 
 
 def _to_send(metric: NamedMetric) -> str:
     """Say what would tell a signal."""
-    if metric.statement == "pool_use":
+    if metric.statement == POOL_USE:
         told = "db.client.connection.count with its state, and db.client.connection.max"
+    elif metric.taken:
+        pairs = zip(metric.sources, metric.taken, strict=True)
+        told = " or ".join(f"{level.name} with {taken.name}" for level, taken in [*pairs][:2])
     else:
-        told = " or ".join(metric.sources[:3])
+        told = " or ".join(metric.names[:3])
     limit = _LIMITS.get(metric.name)
     return f"send {told}" + (f"; {limit}" if limit else "")

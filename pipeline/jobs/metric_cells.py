@@ -2,36 +2,37 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.jobs.judge_request import Pairs
-from pipeline.jobs.metric_rows import MetricRequest, read_rows, unit_of
-from pipeline.jobs.named_metrics import QUANTILE, NamedMetric
+from pipeline.jobs.metric_choice import Choice, choose
+from pipeline.jobs.metric_parts import Columns, as_one, of_pools, unknown_units
+from pipeline.jobs.metric_rows import MetricRequest, read_metric, unit_of
+from pipeline.jobs.metric_settling import Settled
+from pipeline.jobs.named_metrics import QUANTILE, WAIT, NamedMetric
 from pipeline.lake import Lake
 from pipeline.stats.cells import Side
 from pipeline.stats.series_shift import Series
 
-Columns = dict[str, NDArray[Any]]
-
 _TEXTS = (
     *("service_name", "service_version", "service_instance_id", "deployment_environment"),
-    *("operation", "unit"),
+    *("operation", "unit", "worst", "unbounded"),
 )
 
 
 @dataclass(frozen=True)
 class Group:
-    """One service or operation.
+    """One service, operation, queue or pool.
 
     Attributes:
         service_name: empty where the sides are two services.
-        operation: its name; empty where the metric is of the service as a whole.
+        service_version: empty unless versions are asked for by themselves.
+        operation: its name, or that of a queue; empty where it is of the service as a whole.
         unit: of the values.
         sides: one or two; None where a side has no data.
         instances: of each side.
@@ -39,9 +40,14 @@ class Group:
         shared: share of the minutes of either side that both have; 1 for one side.
         left_out: values that were no numbers.
         is_limited: whether a histogram's buckets are wider than 5 %.
+        names: of each side, the OTLP metrics that tell it.
+        mismatch: why the sides are not comparable; empty where they are.
+        is_watched: whether monitors tell it of the whole: instances are no replicates.
+        notes: what else to know, each a sentence.
     """
 
     service_name: str
+    service_version: str
     operation: str
     unit: str
     sides: tuple[Series | Side | None, ...]
@@ -50,6 +56,10 @@ class Group:
     shared: float
     left_out: int
     is_limited: bool
+    names: tuple[tuple[str, ...], ...] = ()
+    mismatch: str = ""
+    is_watched: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def read_groups(lake: Lake, request: MetricRequest) -> tuple[list[Group], NamedMetric]:
@@ -60,13 +70,15 @@ def read_groups(lake: Lake, request: MetricRequest) -> tuple[list[Group], NamedM
         request: the question.
 
     Returns:
-        Services or operations of which a side has data, by name, and the metric as it was found.
+        Services, operations or queues of which a side has data, or points whose unit is not
+        known, by name; and the metric as it was found.
 
     Raises:
         LakeError, CommitConflict, LakeUnavailable: the lake or its rollups cannot be read.
     """
-    rows, metric = read_rows(lake, request)
-    columns = _columns(rows)
+    found = read_metric(lake, request)
+    settled, metric = found.settled, found.settled.metric
+    columns = _columns(found.table)
     columns["side"] = _sides(columns, request.sides)
     kept = (columns["side"] >= 0) & np.array(
         [fnmatchcase(each, request.service) for each in columns["service_name"]], dtype=bool
@@ -80,14 +92,32 @@ def read_groups(lake: Lake, request: MetricRequest) -> tuple[list[Group], NamedM
     columns["instance"] = np.asarray(instance, dtype=object)
     if len(set(services)) > 1:
         columns["service_name"] = np.full(len(instance), "", dtype=object)
+    if not request.by_version:
+        columns["service_version"] = np.full(len(instance), "", dtype=object)
     first, end, shared = _common(columns, len(request.sides))
     inside = (columns["minute"] >= first) & (columns["minute"] < end)
     columns = {name: column[inside] for name, column in columns.items()}
     columns["minute"] = columns["minute"] - first
-    found = [
-        _group(part, metric, len(request.sides), end - first, shared) for part in _parts(columns)
+    clock = _Clock(len(request.sides), end - first, shared)
+    groups = [_group(part, settled, clock) for part in _parts(columns)]
+    there = {group.service_name for group in groups}
+    alone = [
+        _unread(service, settled, len(request.sides))
+        for service in settled.unread
+        if not there & {service, ""}
+        and fnmatchcase(service, request.service)
+        and any(each in (None, service) for each in services)
     ]
-    return found, metric
+    return [*groups, *alone], metric
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """How many sides there are, the minutes of their clock, and the share that they have."""
+
+    sides: int
+    minutes: int
+    shared: float
 
 
 def _columns(rows: pa.Table) -> Columns:
@@ -133,34 +163,60 @@ def _common(columns: Columns, sides: int) -> tuple[int, int, float]:
 
 
 def _parts(columns: Columns) -> Iterator[Columns]:
-    """Cut rows by service and operation, in their order."""
-    keys = sorted(set(zip(columns["service_name"], columns["operation"], strict=True)))
-    for service, operation in keys:
-        chosen = (columns["service_name"] == service) & (columns["operation"] == operation)
+    """Cut rows by service, version and operation, in their order."""
+    names = ("service_name", "service_version", "operation")
+    keys = sorted(set(zip(*(columns[name] for name in names), strict=True)))
+    for key in keys:
+        chosen = np.ones(len(columns["minute"]), dtype=bool)
+        for name, value in zip(names, key, strict=True):
+            chosen &= np.asarray(columns[name] == value, dtype=bool)
         yield {name: column[chosen] for name, column in columns.items()}
 
 
-def _group(part: Columns, metric: NamedMetric, sides: int, minutes: int, shared: float) -> Group:
+def _group(part: Columns, settled: Settled, clock: _Clock) -> Group:
     """Make a group of its rows."""
+    metric = settled.metric
+    choice = Choice(np.ones(len(part["minute"]), dtype=bool), ((),) * clock.sides)
+    if "source" in part:
+        places = part["source"].astype(np.int64)
+        choice = choose(places, part["side"], part["instance"], settled.told, clock.sides)
+        part = {name: column[choice.kept] for name, column in part.items()}
+        if choice.is_watched:
+            part = as_one(part)
     halves = [
         {name: column[part["side"] == each] for name, column in part.items()}
-        for each in range(sides)
+        for each in range(clock.sides)
     ]
     make = _histogram if metric.kind == QUANTILE else _series
-    made = tuple(make(half, metric, minutes) for half in halves)
-    sent = next((str(each) for each in part["unit"] if each), "")
+    made = tuple(make(half, metric, clock.minutes) for half in halves)
+    sent = next((str(each) for each in part.get("unit", ()) if each), choice.unit)
     left_out = int(np.nansum(part["left_out"].astype(float))) if "left_out" in part else 0
+    service = str(part["service_name"][0])
+    law = "by Little's law" if metric.kind == WAIT else ""
+    notes = (law, choice.note, *of_pools(part), unknown_units(service, settled))
     return Group(
-        str(part["service_name"][0]),
+        service,
+        str(part["service_version"][0]),
         str(part["operation"][0]),
         unit_of(metric, sent),
         made,
         tuple(each.instances if each else 0 for each in made),
-        minutes,
-        shared,
+        clock.minutes,
+        clock.shared,
         left_out,
         bool(part["is_limited"].any()) if "is_limited" in part else False,
+        choice.names,
+        choice.mismatch,
+        choice.is_watched,
+        tuple(note for note in notes if note),
     )
+
+
+def _unread(service: str, settled: Settled, sides: int) -> Group:
+    """Make a group of a service of which nothing can be read."""
+    nobody: tuple[None, ...] = (None,) * sides
+    unit, notes = unit_of(settled.metric, ""), (unknown_units(service, settled),)
+    return Group(service, "", "", unit, nobody, (0,) * sides, 0, 0.0, 0, False, notes=notes)
 
 
 def _series(half: Columns, metric: NamedMetric, minutes: int) -> Series | None:
@@ -212,8 +268,3 @@ def attributes_of(text: str) -> Pairs:
             raise ValueError(f"{text!r}: write KEY=VALUE, such as jvm.memory.type=heap")
         pairs.append((key, value))
     return tuple(pairs)
-
-
-def of_sides(request: MetricRequest, *sides: Pairs) -> MetricRequest:
-    """Give the same question of other sides."""
-    return replace(request, sides=sides)

@@ -1,7 +1,7 @@
 """Named metrics: what else than latency and errors can be budgeted, and what it is made of.
 
 A metric is one entry of NAMED_METRICS. Where it comes from data points, it names the OTLP metrics
-that tell it, the best first: of these the first that a service sends counts. Where it comes from
+that tell it, the best first: of these the first that both sides send counts. Where it comes from
 anything else, it names a statement of sql/jobs that gives rows in the columns of metric_cells.
 """
 
@@ -9,6 +9,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+
+from pipeline.jobs import metric_sources as told
+from pipeline.jobs.metric_sources import Source
+from pipeline.jobs.metric_units import BYTES, COUNT, TIME
+from pipeline.jobs.metric_units import SHARE as SHARE_OF_ALL
 
 # How rows are made of points, and compared.
 GAUGE = "gauge"
@@ -19,6 +24,8 @@ QUANTILE = "histogram_quantile"
 RATIO = "ratio_of_sums"
 SHARE = "share"
 PROFILE = "profile_share"
+OBSERVATIONS = "observations_per_second"
+WAIT = "level_over_rate"
 # As the lake's points of that name are: settled when it is read.
 BY_TYPE = "by_type"
 
@@ -40,13 +47,18 @@ class NamedMetric:
         kind: GAUGE, PER_SECOND, ….
         direction: which way is worse.
         meaning: what it is, for people.
-        sources: names of OTLP metrics, the best first.
-        statement: of sql/jobs, in place of sources.
-        in_seconds: whether durations are brought to seconds, whatever unit they were sent in.
+        sources: OTLP metrics, the best first.
+        statement: of sql/jobs that reads them, or in place of them.
+        dimension: TIME, BYTES, SHARE or COUNT: values are brought to its base unit, whatever unit
+            they were sent in; empty for any, as sent.
+        by: keys of attributes that tell one thing from another, such as queues: one name of each
+            part, and each thing is measured by itself.
         quantile: of a histogram, between 0 and 1.
         per_operation: whether it is told of every operation, or of a service as a whole.
+        has_pauses: whether spans and eBPF tools may tell it, as pauses of garbage collection.
+        taken: of a WAIT, beside each source what counts the items that are taken from it.
         needs: the key of a budget that it cannot do without.
-        factor: from seconds, or what it is sent in, to ``unit``.
+        factor: from the base unit to ``unit``.
     """
 
     name: str
@@ -54,98 +66,115 @@ class NamedMetric:
     kind: str
     direction: str
     meaning: str
-    sources: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
     statement: str = ""
-    in_seconds: bool = False
+    dimension: str = ""
+    by: tuple[tuple[str, ...], ...] = ()
     quantile: float = 0.0
     per_operation: bool = False
+    has_pauses: bool = False
+    taken: tuple[Source, ...] = ()
     needs: str = ""
     factor: float = 1.0
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Give the names of the OTLP metrics that tell it, the best first."""
+        return tuple(dict.fromkeys(each.name for each in self.sources))
 
-# Of semantic conventions, then of older ones and of Micrometer. CPython tells counts, no pauses.
-_GC = (
-    *("jvm.gc.duration", "process.runtime.jvm.gc.duration", "jvm.gc.pause"),
-    *("v8js.gc.duration", "dotnet.gc.pause.time", "process.runtime.dotnet.gc.duration"),
-    *("process.runtime.go.gc.pause_ns", "go.gc.pause.duration", "gc.pause.duration"),
-)
-_CPU = ("process.cpu.time", "jvm.cpu.time", "container.cpu.time", "k8s.pod.cpu.time")
-_QUEUE = (
-    *("queue.depth", "queue.length", "dotnet.thread_pool.queue.length"),
-    *("executor.queued", "kestrel.queued_requests", "rabbitmq.message.current"),
-)
-_LAG = (
-    *("kafka.consumer_group.lag", "kafka.consumer.records_lag_max", "kafka.consumer.lag"),
-    *("kafka.consumer.fetch.manager.records.lag.max", "messaging.consumer.lag"),
-)
-_PENDING = (
-    *("db.client.connection.pending_requests", "db.client.connections.pending_requests"),
-    "hikaricp.connections.pending",
-)
-_POOL_WAIT = (
-    *("db.client.connection.wait_time", "db.client.connections.wait_time"),
-    "hikaricp.connections.acquire",
-)
-_IN_FLIGHT = (
-    "http.server.active_requests",
-    "rpc.server.active_requests",
-    "http.server.requests.active",
-)
-_LOOP_DELAY = ("nodejs.eventloop.delay.p99", "process.runtime.nodejs.eventloop.delay.p99")
-_LOOP_USE = ("nodejs.eventloop.utilization",)
-_CPU_USE = ("process.cpu.utilization", "jvm.cpu.recent_utilization", "container.cpu.utilization")
-_MEMORY = ("process.memory.usage", "container.memory.usage", "k8s.pod.memory.usage")
-_HEAP = ("jvm.memory.used", "v8js.memory.heap.used", "go.memory.used")
-_ALLOCATED = ("go.memory.allocated", "dotnet.gc.heap.total_allocated")
-_THREADS = ("process.thread.count", "jvm.thread.count", "go.goroutine.count")
-_FILES = ("process.open_file_descriptor.count", "process.unix.file_descriptor.count")
 
 NAMED_METRICS: tuple[NamedMetric, ...] = (
     NamedMetric(
         *("gc_pause_share", "ratio", PER_SECOND, INCREASE),
         "share of time that garbage collection stops the program",
-        _GC,
-        in_seconds=True,
+        told.GC_PAUSES,
+        dimension=TIME,
+        has_pauses=True,
+    ),
+    *(
+        NamedMetric(
+            *(f"gc_pause_p{percent}_ms", "ms", QUANTILE, INCREASE),
+            f"{percent}th percentile of the pauses of garbage collection",
+            told.GC_HISTOGRAMS,
+            dimension=TIME,
+            has_pauses=True,
+            quantile=percent / 100,
+            factor=1e3,
+        )
+        for percent in (50, 95, 99)
     ),
     NamedMetric(
-        *("gc_pause_p99_ms", "ms", QUANTILE, INCREASE),
-        "99th percentile of the pauses of garbage collection",
-        _GC,
-        in_seconds=True,
-        quantile=0.99,
-        factor=1e3,
+        *("gc_collections_per_minute", "1/min", OBSERVATIONS, INCREASE),
+        "collections of garbage a minute, of a process",
+        told.GC_COLLECTIONS,
+        has_pauses=True,
+        factor=60.0,
     ),
-    NamedMetric("queue_depth", "items", GAUGE, INCREASE, "items that wait in queues", _QUEUE),
-    NamedMetric("consumer_lag", "records", GAUGE, INCREASE, "records not consumed yet", _LAG),
     NamedMetric(
-        "pool_pending", "requests", GAUGE, INCREASE, "requests that wait for a connection", _PENDING
+        *("queue_depth", "items", GAUGE, INCREASE),
+        "items that wait in a queue",
+        told.QUEUE,
+        dimension=COUNT,
+        by=told.QUEUE_KEYS,
+    ),
+    NamedMetric(
+        *("consumer_lag", "records", GAUGE, INCREASE),
+        "records of a topic that a consumer group has not consumed yet",
+        told.LAG,
+        dimension=COUNT,
+        by=told.QUEUE_KEYS,
+    ),
+    NamedMetric(
+        *("queue_wait_s", "s", WAIT, INCREASE),
+        "time that an item waits in a queue, by Little's law",
+        tuple(pair.level for pair in told.WAITS),
+        taken=tuple(pair.taken for pair in told.WAITS),
+        dimension=COUNT,
+        by=told.QUEUE_KEYS,
+    ),
+    NamedMetric(
+        *("pool_pending", "requests", GAUGE, INCREASE),
+        "requests that wait for a connection",
+        told.PENDING,
+        dimension=COUNT,
     ),
     NamedMetric(
         *("pool_wait_p95_ms", "ms", QUANTILE, INCREASE),
         "95th percentile of the wait for a connection",
-        _POOL_WAIT,
-        in_seconds=True,
+        told.POOL_WAIT,
+        dimension=TIME,
         quantile=0.95,
         factor=1e3,
     ),
     NamedMetric(
-        *("pool_used_share", "ratio", SHARE, INCREASE),
-        "share of connections and pool threads in use",
+        *("pool_used_share", "ratio", GAUGE, INCREASE),
+        "share of the fullest pool of connections or threads that is in use",
+        told.POOL_SOURCES,
         statement="pool_use",
     ),
     NamedMetric(
-        "requests_in_flight", "requests", GAUGE, INCREASE, "requests being served", _IN_FLIGHT
+        *("requests_in_flight", "requests", GAUGE, INCREASE),
+        "requests being served",
+        told.IN_FLIGHT,
+        dimension=COUNT,
     ),
     NamedMetric(
         *("event_loop_delay_p99_s", "s", GAUGE, INCREASE),
         "99th percentile of the event loop's delay",
-        _LOOP_DELAY,
+        told.LOOP_DELAY,
+        dimension=TIME,
     ),
     NamedMetric(
-        *("event_loop_use", "ratio", GAUGE, INCREASE), "time the event loop is busy", _LOOP_USE
+        *("event_loop_use", "ratio", GAUGE, INCREASE),
+        "time the event loop is busy",
+        told.LOOP_USE,
+        dimension=SHARE_OF_ALL,
     ),
     NamedMetric(
-        *("cpu_utilization", "ratio", GAUGE, INCREASE), "CPU in use, of what there is", _CPU_USE
+        *("cpu_utilization", "ratio", GAUGE, INCREASE),
+        "CPU in use, of what there is",
+        told.CPU_USE,
+        dimension=SHARE_OF_ALL,
     ),
     NamedMetric(
         *("cache_hit_ratio", "ratio", SHARE, DECREASE),
@@ -155,30 +184,49 @@ NAMED_METRICS: tuple[NamedMetric, ...] = (
     NamedMetric(
         *("cpu_seconds_per_request", "s", PER_REQUEST, INCREASE),
         "CPU time a request",
-        _CPU,
-        in_seconds=True,
+        told.CPU,
+        dimension=TIME,
     ),
     NamedMetric(
         *("cost_per_million_requests", "currency", PER_REQUEST, INCREASE),
         "cost of the CPU time of a million requests, at cpu_price for a core and hour",
-        _CPU,
-        in_seconds=True,
+        told.CPU,
+        dimension=TIME,
         needs="cpu_price",
     ),
     NamedMetric(
-        "cpu_cores", "cores", PER_SECOND, INCREASE, "CPU cores busy", _CPU, in_seconds=True
+        *("cpu_cores", "cores", PER_SECOND, INCREASE), "CPU cores busy", told.CPU, dimension=TIME
     ),
-    NamedMetric("memory_bytes", "By", GAUGE, INCREASE, "memory of a process", _MEMORY),
-    NamedMetric("heap_bytes", "By", GAUGE, INCREASE, "memory used by the heap", _HEAP),
+    NamedMetric(
+        *("memory_bytes", "By", GAUGE, INCREASE),
+        "memory of a process",
+        told.MEMORY,
+        dimension=BYTES,
+    ),
+    NamedMetric(
+        *("heap_bytes", "By", GAUGE, INCREASE),
+        "memory used by the heap",
+        told.HEAP,
+        dimension=BYTES,
+    ),
     NamedMetric(
         *("allocated_bytes_per_request", "By", PER_REQUEST, INCREASE),
         "memory that a request makes the program allocate",
-        _ALLOCATED,
+        told.ALLOCATED,
+        dimension=BYTES,
     ),
     NamedMetric(
-        "threads", "threads", GAUGE, INCREASE, "threads or goroutines of a process", _THREADS
+        *("threads", "threads", GAUGE, INCREASE),
+        "threads or goroutines of a process",
+        told.THREADS,
+        dimension=COUNT,
     ),
-    NamedMetric("open_files", "files", GAUGE, INCREASE, "open file descriptors", _FILES),
+    NamedMetric(
+        *("open_files", "files", GAUGE, INCREASE),
+        "open file descriptors",
+        told.FILES,
+        dimension=COUNT,
+    ),
     NamedMetric(
         *("db_calls_per_request", "calls", RATIO, INCREASE),
         "calls of databases that a request makes",
@@ -224,4 +272,16 @@ def named_metric(name: str) -> NamedMetric | None:
             return None
     kind = QUANTILE if quantile else _HOW.get(how, BY_TYPE)
     meaning = f"{how or 'level'} of {found['name']}"
-    return NamedMetric(name, "", kind, INCREASE, meaning, (found["name"],), quantile=quantile)
+    return NamedMetric(
+        name, "", kind, INCREASE, meaning, (Source(found["name"]),), quantile=quantile
+    )
+
+
+def is_by_queue(name: str) -> bool:
+    """Tell whether a metric is of queues, so that what stands for an operation has no requests.
+
+    >>> is_by_queue("consumer_lag"), is_by_queue("p95")
+    (True, False)
+    """
+    found = _BY_NAME.get(name)
+    return found is not None and bool(found.by)

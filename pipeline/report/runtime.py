@@ -2,35 +2,100 @@
 
 import json
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from pipeline.gate.runtime import Signal
+from pipeline.gate.runtime_levels import SATURATED, SignalLevel
 from pipeline.gate.verdict import Check
 from pipeline.report.capacity import markdown_table, plain
-from pipeline.report.capacity_lines import Table, figure
+from pipeline.report.capacity_lines import Table, figure, interval
 from pipeline.report.tables import print_table
+from pipeline.report.text import MISSING
 from pipeline.report.visible import visible
+from pipeline.stats.bootstrap import Interval
 
 # The number rises when a key changes its meaning or goes; new keys leave it as it is.
 SCHEMA = "tailgate.runtime/1"
 _PER_CENT = 100.0
+_COLUMNS = 100
+# Bytes are read in the largest of these that leaves a whole number.
+_SIZES = (("GiBy", 2.0**30), ("MiBy", 2.0**20), ("KiBy", 2.0**10))
+
+_LEVEL_NAMES = ("signal", "service", "value", "unit", "p95", "highest")
+_MORE_NAMES = ("p50", "an hour", "above 80 %", "n", "instances", "minutes", "told by", "note")
+_CHECK_NAMES = ("signal", "service", "baseline → canary", "unit", "worse by")
+_CHECK_MORE_NAMES = ("p", "n", "note")
+_NUMBERS = frozenset(
+    {"value", "p50", "p95", "highest", "an hour", "above 80 %", "n", "instances", "minutes"}
+    | {"baseline → canary", "worse by", "p"}
+)
 
 
-def signal_table(signals: Sequence[Signal]) -> Table:
-    """Give a row a signal and service that sends it."""
-    beside = any(check.scale != "limit" for signal in signals for check in signal.checks)
-    names: tuple[str, ...] = ("area", "signal", "service", "value", "unit", "note")
-    if beside:
-        names = ("area", "signal", "service", "baseline → canary", "unit", "worse by", "note")
+def level_table(signals: Sequence[Signal], whole: bool) -> Table:
+    """Give a row a signal, a service, a version and a queue.
+
+    Args:
+        signals: all of them.
+        whole: whether every fact is in it, or those that a line of 100 columns holds.
+    """
+    names = (*_LEVEL_NAMES, *_MORE_NAMES) if whole else _LEVEL_NAMES
+    rows = []
+    for signal in signals:
+        for level in signal.levels:
+            unit, factor = _read_in(level.unit, level.value.estimate)
+            _, high, most = level.over_time
+            row = [signal.metric.name, whose(level), interval(level.value, factor), unit]
+            row += [figure(factor * high), figure(factor * most)]
+            rows.append(row + (_more(level, factor) if whole else []))
+    return names, tuple(name in _NUMBERS for name in names), rows
+
+
+def check_table(signals: Sequence[Signal], whole: bool) -> Table:
+    """Give a row a signal and service, beside its baseline.
+
+    Args:
+        signals: all of them.
+        whole: as for ``level_table``.
+    """
+    names = (*_CHECK_NAMES, *_CHECK_MORE_NAMES) if whole else _CHECK_NAMES
     rows = [
-        _cells(signal, check, beside)
+        _check_cells(signal, check) + (_check_more(check) if whole else [])
         for signal in signals
-        for check in sorted(signal.checks, key=lambda check: check.service_name)
+        for check in sorted(signal.checks, key=lambda each: (each.service_name, each.operation))
     ]
-    numbers = tuple(name in ("value", "baseline → canary", "worse by") for name in names)
-    return names, numbers, rows
+    return names, tuple(name in _NUMBERS for name in names), rows
+
+
+def level_lines(signals: Sequence[Signal]) -> list[str]:
+    """Say what grows, what is saturated, and what to know of a level."""
+    lines = []
+    for signal in signals:
+        for level in signal.levels:
+            of = f"{signal.metric.name} of {whose(level)}"
+            if level.grows:
+                unit, factor = _read_in(level.unit, level.per_hour.estimate)
+                grown = f"{interval(level.per_hour, factor)} {unit} an hour"
+                lines.append(f"{of}: growing by {grown}, over {level.minutes} minutes")
+            if level.saturated.estimate > 0:
+                share = interval(level.saturated, _PER_CENT)
+                lines.append(f"{of}: above {_PER_CENT * SATURATED:.0f} % for {share} % of the time")
+            if level.reason:
+                known = math.isfinite(level.value.estimate)
+                lines.append(f"{of}: {'' if known else 'not identified: '}{level.reason}")
+    return lines
+
+
+def check_lines(signals: Sequence[Signal]) -> list[str]:
+    """Say what to know of a comparison."""
+    return [
+        f"{signal.metric.name} of {_checked(check)}: {check.reason}"
+        for signal in signals
+        for check in signal.checks
+        if check.reason
+    ]
 
 
 def missing_lines(signals: Sequence[Signal]) -> list[str]:
@@ -39,17 +104,30 @@ def missing_lines(signals: Sequence[Signal]) -> list[str]:
 
 
 def write_text(signals: Sequence[Signal], out: BinaryIO) -> None:
-    """Write a table, then what is missing."""
-    names, numbers, rows = signal_table(signals)
-    if rows:
-        print_table(names, [[visible(cell) for cell in row] for row in rows], numbers, out)
-    out.write("".join(f"not identified: {line}\n" for line in missing_lines(signals)).encode())
+    """Write a table, then what to know of it and what is missing."""
+    for names, numbers, rows in (
+        level_table(signals, whole=False),
+        check_table(signals, whole=False),
+    ):
+        if rows:
+            print_table(names, [[visible(cell) for cell in row] for row in rows], numbers, out)
+    lines = [*level_lines(signals), *check_lines(signals)]
+    lines += [f"not identified: {line}" for line in missing_lines(signals)]
+    out.write("".join(f"{_folded(visible(line))}\n" for line in lines).encode())
     out.flush()
+
+
+def _folded(line: str) -> str:
+    """Break a long line between words."""
+    return textwrap.fill(
+        line, _COLUMNS, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def write_markdown(signals: Sequence[Signal], out: BinaryIO) -> None:
     """Write the same as Markdown."""
-    parts = ["# Runtime\n", markdown_table(signal_table(signals))]
+    tables = (level_table(signals, whole=True), check_table(signals, whole=True))
+    parts = ["# Runtime\n", *(markdown_table(table) for table in tables if table[2])]
     parts += [f"\n> not identified: {plain(line)}\n" for line in missing_lines(signals)]
     out.write("".join(parts).encode())
 
@@ -65,20 +143,68 @@ WRITERS: Mapping[str, Callable[[Sequence[Signal], BinaryIO], None]] = MappingPro
 )
 
 
-def _cells(signal: Signal, check: Check, beside: bool) -> list[str]:
-    """Write one row."""
+def whose(level: SignalLevel) -> str:
+    """Name a service, its version and its queue, those that there are."""
+    names = (level.service_name, level.service_version, level.thing)
+    return " ".join(name for name in names if name)
+
+
+def _checked(check: Check) -> str:
+    return " ".join(name for name in (check.service_name, check.operation) if name)
+
+
+def _read_in(unit: str, size: float) -> tuple[str, float]:
+    """Give the unit that a size is read in, and the factor to it.
+
+    >>> _read_in("By", 3 * 2.0**20)[0], _read_in("ms", 3.0)
+    ('MiBy', ('ms', 1.0))
+    """
+    if unit == "By":
+        for name, least in _SIZES:
+            if abs(size) >= least:
+                return name, 1 / least
+    return unit, 1.0
+
+
+def _more(level: SignalLevel, factor: float) -> list[str]:
+    """Write the cells that a terminal has no room for."""
+    return [
+        figure(factor * level.over_time[0]),
+        interval(level.per_hour, factor),
+        _share(level.saturated),
+        figure(level.n),
+        str(level.instances),
+        str(level.minutes),
+        ", ".join(level.names),
+        level.reason,
+    ]
+
+
+def _share(found: Interval) -> str:
+    """Write a share in per cent; one that is not known is a dash."""
+    return MISSING if math.isnan(found.estimate) else f"{interval(found, _PER_CENT)} %"
+
+
+def _check_cells(signal: Signal, check: Check) -> list[str]:
+    """Write one row of a comparison."""
     measure = check.measure
-    named = [signal.area, signal.metric.name, check.service_name]
+    named = [signal.metric.name, _checked(check)]
     if measure is None:
-        return [*named, "–", check.unit, *(["–"] if beside else []), check.reason]
-    if not beside:
-        interval = f"{figure(measure.canary)} [{figure(measure.low)}, {figure(measure.high)}]"
-        return [*named, interval, check.unit, check.reason]
-    values = f"{figure(measure.baseline)} → {figure(measure.canary)}"
+        return [*named, MISSING, check.unit, MISSING]
+    told, factor = _read_in(check.unit, measure.canary)
+    values = f"{figure(factor * measure.baseline)} → {figure(factor * measure.canary)}"
     effect, low, high = (_PER_CENT * x for x in (measure.effect, measure.low, measure.high))
     unit = "%" if check.scale == "ratio" else "points"
-    worse = f"{effect:+.3g} [{low:+.3g}, {high:+.3g}] {unit}"
-    return [*named, values, check.unit, worse, check.reason]
+    return [*named, values, told, f"{effect:+.3g} [{low:+.3g}, {high:+.3g}] {unit}"]
+
+
+def _check_more(check: Check) -> list[str]:
+    """Write the cells of a comparison that a terminal has no room for."""
+    measure = check.measure
+    if measure is None:
+        return [MISSING, MISSING, check.reason]
+    of_sides = " → ".join(figure(each) for each in measure.n)
+    return [figure(measure.p_value), of_sides, check.reason]
 
 
 def _signal(signal: Signal) -> dict[str, Any]:
@@ -87,7 +213,30 @@ def _signal(signal: Signal) -> dict[str, Any]:
         "name": signal.metric.name,
         "meaning": signal.metric.meaning,
         "missing": signal.missing,
-        "services": [_check(check) for check in signal.checks],
+        "services": [
+            *(_level(level) for level in signal.levels),
+            *(_check(check) for check in signal.checks),
+        ],
+    }
+
+
+def _level(level: SignalLevel) -> dict[str, Any]:
+    median, high, most = level.over_time
+    return {
+        "service_name": level.service_name,
+        "service_version": level.service_version,
+        "queue": level.thing,
+        "unit": level.unit,
+        "scale": "level",
+        "reason": level.reason,
+        "value": _interval(level.value),
+        "n": level.n,
+        "instances": level.instances,
+        "minutes": level.minutes,
+        "over_time": {"p50": _known(median), "p95": _known(high), "max": _known(most)},
+        "per_hour": _interval(level.per_hour) | {"grows": level.grows},
+        "share_of_time_above_80_percent": _interval(level.saturated),
+        "told_by": list(level.names),
     }
 
 
@@ -96,12 +245,25 @@ def _check(check: Check) -> dict[str, Any]:
     names = ("baseline", "canary", "effect", "low", "high", "p_value")
     told: dict[str, Any] = {
         "service_name": check.service_name,
+        "queue": check.operation,
         "unit": check.unit,
-        "scale": "level" if check.scale == "limit" else check.scale,
+        "scale": check.scale,
         "reason": check.reason,
     }
     for name in names:
-        value = math.nan if measure is None else getattr(measure, name)
-        told[name] = value if math.isfinite(value) else None
+        told[name] = _known(math.nan if measure is None else getattr(measure, name))
     told["n"] = None if measure is None else list(measure.n)
     return told
+
+
+def _interval(found: Interval) -> dict[str, Any]:
+    return {
+        "estimate": _known(found.estimate),
+        "low": _known(found.low),
+        "high": _known(found.high),
+    }
+
+
+def _known(value: float) -> float | None:
+    """Give a number; None for one that is not known."""
+    return value if math.isfinite(value) else None

@@ -1,4 +1,4 @@
--- One row an instance, a version, a minute and a bucket of the rollups: a histogram's observations.
+-- One row an instance, a version, a minute, a source and a bucket of the rollups: observations.
 SELECT
   service_name,
   service_version,
@@ -6,7 +6,7 @@ SELECT
   deployment_environment,
   '' AS operation,
   minute,
-  ANY_VALUE(operation) AS unit,
+  CAST(operation AS INTEGER) AS source,
   bucket,
   -- A list in an order: a sum of floating-point numbers depends on it.
   LIST_SUM(LIST(requests ORDER BY requests)) AS below,
@@ -21,4 +21,5 @@ GROUP BY
   service_instance_id,
   deployment_environment,
   minute,
+  operation,
   bucket

@@ -1,12 +1,14 @@
--- One row an instance, a version and a minute: what a counter or a histogram added, and in what.
+-- One row an instance, a version, a minute, a thing and a source: what counters, histograms added.
 -- An interval belongs to the minute that it ends in; one of over an hour belongs to none. below is
 -- the seconds that the instance was watched, or the observations of a histogram.
 WITH counted AS (
   SELECT
-    *,
+    metric_intervals.*,
+    sources.place,
+    sources.factor,
+    sources.thing,
     (time_unix_nano - 1) // 60000000000 AS minute,
     (time_unix_nano - since_unix_nano) / 1e9 AS seconds,
-    CASE WHEN $in_seconds THEN COALESCE(unit_nano / 1e9, 1) ELSE 1 END AS factor,
     CASE
       WHEN metric_type = 'sum' AND counts_by = 'difference'
         THEN COALESCE(
@@ -16,6 +18,8 @@ WITH counted AS (
         )
       WHEN metric_type = 'sum'
         THEN COALESCE(value_double, CAST(value_int AS DOUBLE))
+      WHEN $counts_observations
+        THEN CASE WHEN counts_by = 'difference' THEN count - previous_count ELSE count END
       WHEN counts_by = 'difference'
         THEN sum - previous_sum
       ELSE sum
@@ -25,7 +29,10 @@ WITH counted AS (
       ELSE count
     END AS observed
   FROM metric_intervals
-  WHERE LIST_CONTAINS(CAST($names AS VARCHAR[]), name)
+  JOIN metric_sources AS sources
+    ON sources.name = metric_intervals.name
+    AND sources.unit = COALESCE(metric_intervals.unit, '')
+  WHERE LIST_CONTAINS(CAST($names AS VARCHAR[]), metric_intervals.name)
     AND service_name GLOB $service
     AND counts_by IS NOT NULL
     AND (metric_type <> 'sum' OR is_monotonic OR aggregation_temporality = 1)
@@ -36,16 +43,21 @@ WITH counted AS (
         LAMBDA pair: COALESCE(attributes[pair[1]], '') <> pair[2]
       )
     ) = 0
+    AND LEN(
+      LIST_FILTER(
+        LIST_ZIP(sources.without_keys, sources.without_patterns),
+        LAMBDA pair: COALESCE(attributes[pair[1]], '') GLOB pair[2]
+      )
+    ) = 0
 ), by_series AS (
   SELECT
     service_name,
     service_version,
     service_instance_id,
     deployment_environment,
-    name,
+    place,
     series_id,
     minute,
-    ANY_VALUE(unit) AS unit,
     -- Lists in an order: a sum of floating-point numbers depends on it.
     LIST_SUM(LIST(added * factor ORDER BY time_unix_nano) FILTER (ISFINITE(added))) AS added,
     SUM(observed) FILTER (ISFINITE(added)) AS observed,
@@ -55,21 +67,55 @@ WITH counted AS (
   WHERE minute >= $first_minute
     AND minute < $end_minute
   GROUP BY ALL
-), preferred AS (
+), named AS (
   SELECT
-    *
-  FROM by_series
-  QUALIFY LIST_POSITION(CAST($names AS VARCHAR[]), name)
-    = MIN(LIST_POSITION(CAST($names AS VARCHAR[]), name)) OVER (PARTITION BY service_name)
+    place,
+    series_id,
+    COALESCE(
+      NULLIF(
+        ARRAY_TO_STRING(
+          LIST_FILTER(
+            LIST_TRANSFORM(
+              CAST($by AS VARCHAR[][]),
+              LAMBDA keys: LIST_FILTER(
+                LIST_TRANSFORM(
+                  keys,
+                  -- Of a resource only names of conventions: its plain ones are about the host.
+                  LAMBDA key: COALESCE(
+                    attributes[key],
+                    CASE WHEN CONTAINS(key, '.') THEN resource_attributes[key] END
+                  )
+                ),
+                LAMBDA found: found IS NOT NULL
+              )[1]
+            ),
+            LAMBDA found: found IS NOT NULL
+          ),
+          '/'
+        ),
+        ''
+      ),
+      unnamed
+    ) AS thing
+  FROM (
+    SELECT
+      place,
+      series_id,
+      ANY_VALUE(thing) AS unnamed,
+      ANY_VALUE(attributes) AS attributes,
+      ANY_VALUE(resource_attributes) AS resource_attributes
+    FROM counted
+    GROUP BY place, series_id
+  )
 )
 SELECT
   service_name,
   service_version,
   service_instance_id,
   deployment_environment,
-  '' AS operation,
+  thing AS operation,
   minute,
-  ANY_VALUE(unit) AS unit,
+  place AS source,
   LIST_SUM(LIST(added ORDER BY series_id)) AS top,
   CASE
     WHEN $per_observation THEN CAST(SUM(observed) AS DOUBLE)
@@ -77,10 +123,14 @@ SELECT
   END AS below,
   CASE WHEN $per_observation THEN 1 / NULLIF(CAST(SUM(observed) AS DOUBLE), 0) ELSE 1 END AS spread,
   CAST(SUM(left_out) AS BIGINT) AS left_out
-FROM preferred
+FROM by_series
+JOIN named
+  USING (place, series_id)
 GROUP BY
   service_name,
   service_version,
   service_instance_id,
   deployment_environment,
-  minute
+  thing,
+  minute,
+  place

@@ -1,13 +1,31 @@
--- One row an instance, a version and a minute: the level of a gauge, or of a sum that may fall.
--- A series counts by its mean in the minute; the series of a sum are added up, those of a gauge
--- stand for one another. Values that are no numbers are left out, and counted.
-WITH once AS (
+-- One row an instance, a version, a minute, a thing and a source: the level of a gauge or of a sum.
+-- A series counts by its mean in the minute; the source's fold says what becomes of several.
+-- A series that is silent for less than five minutes stands at its last level; one that is silent
+-- to the end makes levels that it was a part of unknown. Values that are no numbers are left out,
+-- and counted.
+WITH chosen AS (
   SELECT
-    *,
-    COALESCE(value_double, CAST(value_int AS DOUBLE)) AS value
+    service_name,
+    service_version,
+    service_instance_id,
+    deployment_environment,
+    attributes,
+    resource_attributes,
+    metric_type,
+    series_id,
+    time_unix_nano,
+    ingest_time_unix_nano,
+    ingest_batch_id,
+    sources.place,
+    sources.fold,
+    sources.thing,
+    COALESCE(value_double, CAST(value_int AS DOUBLE)) * sources.factor AS value
   FROM metrics
-  WHERE LIST_CONTAINS(CAST($names AS VARCHAR[]), name)
-    AND service_name GLOB $service
+  JOIN metric_sources AS sources
+    ON sources.name = metrics.name
+    AND sources.unit = COALESCE(metrics.unit, '')
+  WHERE LIST_CONTAINS(CAST($names AS VARCHAR[]), metrics.name)
+    AND metrics.service_name GLOB $service
     AND (
       metric_type = 'gauge'
       OR (metric_type = 'sum' AND is_monotonic IS NOT TRUE AND aggregation_temporality = 2)
@@ -21,52 +39,133 @@ WITH once AS (
         LAMBDA pair: COALESCE(attributes[pair[1]], '') <> pair[2]
       )
     ) = 0
+    AND LEN(
+      LIST_FILTER(
+        LIST_ZIP(sources.without_keys, sources.without_patterns),
+        LAMBDA pair: COALESCE(attributes[pair[1]], '') GLOB pair[2]
+      )
+    ) = 0
+), once AS (
+  SELECT
+    * EXCLUDE (attributes, resource_attributes, thing, ingest_time_unix_nano, ingest_batch_id),
+    time_unix_nano // 60000000000 AS minute
+  FROM chosen
   QUALIFY ROW_NUMBER() OVER (
-      PARTITION BY name, service_name, metric_type, series_id, time_unix_nano
+      PARTITION BY place, series_id, time_unix_nano
       ORDER BY ingest_time_unix_nano, ingest_batch_id
     ) = 1
 ), by_series AS (
   SELECT
-    service_name,
-    service_version,
-    service_instance_id,
-    deployment_environment,
-    name,
-    metric_type,
+    place,
     series_id,
-    time_unix_nano // 60000000000 AS minute,
-    ANY_VALUE(unit) AS unit,
+    minute,
+    ANY_VALUE(service_name) AS service_name,
+    ANY_VALUE(service_version) AS service_version,
+    ANY_VALUE(service_instance_id) AS service_instance_id,
+    ANY_VALUE(deployment_environment) AS deployment_environment,
+    COALESCE(
+      NULLIF(ANY_VALUE(fold), ''),
+      CASE WHEN ANY_VALUE(metric_type) = 'sum' THEN 'add' ELSE 'mean' END
+    ) AS fold,
     -- Lists in an order: a sum of floating-point numbers depends on it.
-    LIST_AVG(LIST(value ORDER BY time_unix_nano) FILTER (ISFINITE(value))) AS level,
+    LIST_AVG(LIST_SORT(LIST(value) FILTER (ISFINITE(value)))) AS level,
     COUNT(*) FILTER (NOT ISFINITE(value)) AS left_out
   FROM once
-  GROUP BY ALL
-), preferred AS (
+  GROUP BY place, series_id, minute
+), named AS (
   SELECT
-    *
+    place,
+    series_id,
+    COALESCE(
+      NULLIF(
+        ARRAY_TO_STRING(
+          LIST_FILTER(
+            LIST_TRANSFORM(
+              CAST($by AS VARCHAR[][]),
+              LAMBDA keys: LIST_FILTER(
+                LIST_TRANSFORM(
+                  keys,
+                  -- Of a resource only names of conventions: its plain ones are about the host.
+                  LAMBDA key: COALESCE(
+                    attributes[key],
+                    CASE WHEN CONTAINS(key, '.') THEN resource_attributes[key] END
+                  )
+                ),
+                LAMBDA found: found IS NOT NULL
+              )[1]
+            ),
+            LAMBDA found: found IS NOT NULL
+          ),
+          '/'
+        ),
+        ''
+      ),
+      unnamed
+    ) AS thing
+  FROM (
+    SELECT
+      place,
+      series_id,
+      ANY_VALUE(thing) AS unnamed,
+      ANY_VALUE(attributes) AS attributes,
+      ANY_VALUE(resource_attributes) AS resource_attributes
+    FROM chosen
+    GROUP BY place, series_id
+  )
+), followed AS (
+  SELECT
+    *,
+    LEAD(minute) OVER (PARTITION BY place, series_id ORDER BY minute) AS next_minute
   FROM by_series
-  QUALIFY LIST_POSITION(CAST($names AS VARCHAR[]), name)
-    = MIN(LIST_POSITION(CAST($names AS VARCHAR[]), name)) OVER (PARTITION BY service_name)
+), standing AS (
+  SELECT
+    * REPLACE (
+      CASE WHEN far = 0 THEN left_out ELSE 0 END AS left_out,
+      minute + far AS minute
+    ),
+    far = 0 AS is_sent
+  FROM (
+    SELECT
+      *,
+      UNNEST(
+        range(
+          0,
+          CASE WHEN fold = 'mean' THEN 1 ELSE LEAST(COALESCE(next_minute - minute, 5), 5) END
+        )
+      ) AS far
+    FROM followed
+  )
 )
 SELECT
   service_name,
   service_version,
   service_instance_id,
   deployment_environment,
-  '' AS operation,
+  thing AS operation,
   minute,
-  ANY_VALUE(unit) AS unit,
+  place AS source,
   CASE
-    WHEN MAX(metric_type) = 'sum' THEN LIST_SUM(LIST(level ORDER BY series_id))
-    ELSE LIST_AVG(LIST(level ORDER BY series_id))
+    WHEN fold <> 'mean' AND BOOL_OR(level IS NULL OR (next_minute IS NULL AND NOT is_sent))
+      THEN NULL
+    WHEN fold = 'add'
+      THEN LIST_SUM(LIST_SORT(LIST(level)))
+    WHEN fold = 'most'
+      THEN MAX(level)
+    ELSE LIST_AVG(LIST_SORT(LIST(level)))
   END AS top,
   CAST(1 AS DOUBLE) AS below,
   CAST(1 AS DOUBLE) AS spread,
   CAST(SUM(left_out) AS BIGINT) AS left_out
-FROM preferred
+FROM standing
+JOIN named
+  USING (place, series_id)
 GROUP BY
   service_name,
   service_version,
   service_instance_id,
   deployment_environment,
-  minute
+  thing,
+  minute,
+  place,
+  fold
+HAVING BOOL_OR(is_sent)

@@ -1,11 +1,16 @@
 -- One row an interval of a histogram and a bucket of it, in the columns of metric_requests.
--- Bounds are in thousand-millionths of the metric's unit, or of a second: a duration's, in ns.
+-- Bounds are in thousand-millionths of the base unit: a duration's, in ns. The source stands where
+-- an operation would.
 WITH chosen AS (
   SELECT
-    *,
-    CASE WHEN $in_seconds THEN COALESCE(unit_nano, 1e9) ELSE 1e9 END AS factor
+    metric_intervals.*,
+    sources.place,
+    sources.factor * 1e9 AS scaled
   FROM metric_intervals
-  WHERE LIST_CONTAINS(CAST($names AS VARCHAR[]), name)
+  JOIN metric_sources AS sources
+    ON sources.name = metric_intervals.name
+    AND sources.unit = COALESCE(metric_intervals.unit, '')
+  WHERE LIST_CONTAINS(CAST($names AS VARCHAR[]), metric_intervals.name)
     AND service_name GLOB $service
     AND counts_by IS NOT NULL
     AND metric_type IN ('histogram', 'exponential_histogram')
@@ -16,30 +21,30 @@ WITH chosen AS (
         LAMBDA pair: COALESCE(attributes[pair[1]], '') <> pair[2]
       )
     ) = 0
-), preferred AS (
-  SELECT
-    *
-  FROM chosen
-  QUALIFY LIST_POSITION(CAST($names AS VARCHAR[]), name)
-    = MIN(LIST_POSITION(CAST($names AS VARCHAR[]), name)) OVER (PARTITION BY service_name)
+    AND LEN(
+      LIST_FILTER(
+        LIST_ZIP(sources.without_keys, sources.without_patterns),
+        LAMBDA pair: COALESCE(attributes[pair[1]], '') GLOB pair[2]
+      )
+    ) = 0
 )
 SELECT
-  (preferred.time_unix_nano - 1) // 60000000000 AS minute,
-  preferred.service_instance_id,
-  preferred.service_name,
-  preferred.service_version,
-  preferred.deployment_environment,
-  preferred.unit AS operation,
+  (chosen.time_unix_nano - 1) // 60000000000 AS minute,
+  chosen.service_instance_id,
+  chosen.service_name,
+  chosen.service_version,
+  chosen.deployment_environment,
+  CAST(chosen.place AS VARCHAR) AS operation,
   CAST(2 AS INTEGER) AS kind,
   'ok' AS outcome,
   buckets.spacing,
-  buckets.lower * preferred.factor AS lower_nano,
-  buckets.upper * preferred.factor AS upper_nano,
+  buckets.lower * chosen.scaled AS lower_nano,
+  buckets.upper * chosen.scaled AS upper_nano,
   buckets.count AS requests,
   CAST(0 AS DOUBLE) AS duration_sum_nano,
   buckets.resolution_limited
-FROM preferred
+FROM chosen
 JOIN metric_histogram_buckets AS buckets
-  ON buckets.name = preferred.name
-  AND buckets.series_id = preferred.series_id
-  AND buckets.time_unix_nano = preferred.time_unix_nano
+  ON buckets.name = chosen.name
+  AND buckets.series_id = chosen.series_id
+  AND buckets.time_unix_nano = chosen.time_unix_nano

@@ -1,4 +1,4 @@
--- One row an instance, a version and a minute: what a counter added, and the requests answered.
+-- One row an instance, a version, a minute and a source: what a counter added, requests answered.
 -- Requests count while the instance's counter was watched, from its first minute to its last.
 WITH watched AS (
   SELECT
@@ -6,6 +6,7 @@ WITH watched AS (
     service_version,
     service_instance_id,
     deployment_environment,
+    source,
     MIN(minute) AS first_minute,
     MAX(minute) AS last_minute
   FROM counter_cells
@@ -16,6 +17,7 @@ WITH watched AS (
     watched.service_version,
     watched.service_instance_id,
     watched.deployment_environment,
+    watched.source,
     latency_minutes.minute,
     SUM(latency_minutes.requests) AS requests
   FROM latency_minutes
@@ -39,7 +41,7 @@ SELECT
   ) AS deployment_environment,
   '' AS operation,
   COALESCE(cells.minute, answered.minute) AS minute,
-  cells.unit,
+  COALESCE(cells.source, answered.source) AS source,
   COALESCE(cells.top, 0) AS top,
   COALESCE(answered.requests, 0) AS below,
   CAST(1 AS DOUBLE) AS spread,
@@ -51,3 +53,4 @@ FULL JOIN answered
   AND answered.service_instance_id IS NOT DISTINCT FROM cells.service_instance_id
   AND answered.deployment_environment IS NOT DISTINCT FROM cells.deployment_environment
   AND answered.minute = cells.minute
+  AND answered.source = cells.source

@@ -1,37 +1,84 @@
--- One row an instance, a version and a minute: slots of pools in use, of the slots that there are.
-WITH told AS (
+-- One row an instance, a version and a minute: the share of its fullest pool that is in use.
+-- A pool of 2^31 - 1 slots, or of none, has no bounds and so no share: it is named. Values that are
+-- no numbers are left out, and counted.
+WITH once AS (
+  SELECT
+    metrics.service_name,
+    metrics.service_version,
+    metrics.service_instance_id,
+    metrics.deployment_environment,
+    metrics.time_unix_nano // 60000000000 AS minute,
+    parts.family,
+    parts.part,
+    metrics.series_id,
+    metrics.time_unix_nano,
+    COALESCE(
+      LIST_FILTER(
+        LIST_TRANSFORM(CAST($pool_keys AS VARCHAR[]), LAMBDA key: metrics.attributes[key]),
+        LAMBDA found: found IS NOT NULL
+      )[1],
+      parts.family
+    ) AS pool,
+    COALESCE(value_double, CAST(value_int AS DOUBLE)) AS value
+  FROM metrics
+  JOIN pool_parts AS parts
+    ON parts.name = metrics.name
+  WHERE service_name GLOB $service
+    AND time_unix_nano >= $first_minute * 60000000000
+    AND time_unix_nano < $end_minute * 60000000000
+    AND COALESCE(flags, 0) & 1 = 0
+    AND (
+      parts.state = ''
+      OR LIST_CONTAINS(
+        LIST_TRANSFORM(CAST($state_keys AS VARCHAR[]), LAMBDA key: metrics.attributes[key]),
+        parts.state
+      )
+    )
+    AND LEN(
+      LIST_FILTER(
+        LIST_ZIP(CAST($attribute_keys AS VARCHAR[]), CAST($attribute_values AS VARCHAR[])),
+        -- What a pool may hold is told without the state that the slots in use have.
+        LAMBDA pair: COALESCE(
+            attributes[pair[1]],
+            CASE WHEN parts.part = 'max' AND LIST_CONTAINS(CAST($state_keys AS VARCHAR[]), pair[1])
+              THEN pair[2] ELSE '' END
+          ) <> pair[2]
+      )
+    ) = 0
+  QUALIFY ROW_NUMBER() OVER (
+      PARTITION BY metrics.name, service_name, metric_type, series_id, time_unix_nano
+      ORDER BY ingest_time_unix_nano, ingest_batch_id
+    ) = 1
+), levels AS (
+  SELECT
+    * EXCLUDE (value, time_unix_nano),
+    -- Lists in an order: a sum of floating-point numbers depends on it.
+    LIST_AVG(LIST(value ORDER BY time_unix_nano) FILTER (ISFINITE(value))) AS level,
+    COUNT(*) FILTER (NOT ISFINITE(value)) AS left_out
+  FROM once
+  GROUP BY ALL
+), pools AS (
   SELECT
     service_name,
     service_version,
     service_instance_id,
     deployment_environment,
-    time_unix_nano // 60000000000 AS minute,
-    name,
-    series_id,
-    COALESCE(value_double, CAST(value_int AS DOUBLE)) AS value,
-    CASE
-      WHEN name IN ('db.client.connection.max', 'db.client.connections.max')
-        OR name IN ('hikaricp.connections.max', 'tomcat.threads.config.max', 'executor.pool.max')
-        THEN 'max'
-      WHEN name IN ('hikaricp.connections.active', 'tomcat.threads.busy', 'executor.active')
-        THEN 'used'
-      WHEN name IN ('db.client.connection.count', 'db.client.connections.usage')
-        AND COALESCE(attributes['db.client.connection.state'], attributes['state']) = 'used'
-        THEN 'used'
-    END AS part
-  FROM metrics
-  WHERE service_name GLOB $service
-    AND time_unix_nano >= $first_minute * 60000000000
-    AND time_unix_nano < $end_minute * 60000000000
-    AND $call IS NOT NULL
-), levels AS (
+    minute,
+    pool,
+    LIST_SUM(LIST(level ORDER BY series_id) FILTER (part = 'used')) AS used,
+    LIST_SUM(LIST(level ORDER BY series_id) FILTER (part = 'max')) AS most,
+    SUM(left_out) AS left_out
+  FROM levels
+  GROUP BY service_name, service_version, service_instance_id, deployment_environment, minute,
+    family, pool
+), shares AS (
   SELECT
-    * EXCLUDE (value),
-    LIST_AVG(LIST(value ORDER BY value)) AS level
-  FROM told
-  WHERE part IS NOT NULL
-    AND ISFINITE(value)
-  GROUP BY ALL
+    *,
+    most >= 2147483647 OR most <= 0 AS is_unbounded,
+    CASE WHEN most > 0 AND most < 2147483647 THEN used / most END AS share
+  FROM pools
+  WHERE used IS NOT NULL
+    AND most IS NOT NULL
 )
 SELECT
   service_name,
@@ -40,12 +87,19 @@ SELECT
   deployment_environment,
   '' AS operation,
   minute,
-  '' AS unit,
-  LIST_SUM(LIST(level ORDER BY series_id) FILTER (part = 'used')) AS top,
-  LIST_SUM(LIST(level ORDER BY series_id) FILTER (part = 'max')) AS below,
-  1.0 / NULLIF(LIST_SUM(LIST(level ORDER BY series_id) FILTER (part = 'max')), 0) AS spread,
-  CAST(0 AS BIGINT) AS left_out
-FROM levels
-GROUP BY ALL
-HAVING COUNT(*) FILTER (part = 'used') > 0
-  AND COUNT(*) FILTER (part = 'max') > 0
+  MAX(share) AS top,
+  CAST(1 AS DOUBLE) AS below,
+  CAST(1 AS DOUBLE) AS spread,
+  CAST(SUM(left_out) AS BIGINT) AS left_out,
+  MIN(pool) FILTER (share = most_share) AS worst,
+  ARRAY_TO_STRING(LIST(DISTINCT pool ORDER BY pool) FILTER (is_unbounded), ', ') AS unbounded
+FROM (
+  SELECT
+    *,
+    MAX(share) OVER (
+      PARTITION BY service_name, service_version, service_instance_id, deployment_environment,
+        minute
+    ) AS most_share
+  FROM shares
+)
+GROUP BY service_name, service_version, service_instance_id, deployment_environment, minute

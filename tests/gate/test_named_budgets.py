@@ -364,4 +364,4 @@ def test_a_quantile_that_is_none_is_no_metric() -> None:
     assert named_metric("metric:") is None
     found = named_metric("metric:job:duration:p999")
     assert found is not None
-    assert (found.sources, found.quantile) == (("job:duration",), 0.999)
+    assert (found.names, found.quantile) == (("job:duration",), 0.999)

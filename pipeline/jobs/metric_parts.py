@@ -1,0 +1,75 @@
+"""Rows of one group of a named metric: monitors taken for one, and what to know of them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.jobs.metric_settling import Settled
+
+Columns = dict[str, NDArray[Any]]
+
+NAMES = ("service_name", "service_version")
+
+
+def as_one(part: Columns) -> Columns:
+    """Take monitors that tell the same for one: their mean, of each side and minute."""
+    side, minute = part["side"].astype(np.int64), part["minute"].astype(np.int64)
+    top, below = (part[name].astype(np.float64) for name in ("top", "below"))
+    known = np.isfinite(top)
+    keys, code = np.unique(np.column_stack([side, minute])[known], axis=0, return_inverse=True)
+    code = code.reshape(-1)
+    count = np.bincount(code, minlength=len(keys))
+    rows = len(keys)
+    one = {name: np.full(rows, part[name][0], dtype=object) for name in NAMES}
+    return one | {
+        "operation": np.full(rows, part["operation"][0], dtype=object),
+        "instance": np.full(rows, "", dtype=object),
+        "side": keys[:, 0],
+        "minute": keys[:, 1],
+        "top": np.bincount(code, weights=top[known], minlength=rows) / np.maximum(count, 1),
+        "below": np.bincount(code, weights=below[known], minlength=rows) / np.maximum(count, 1),
+        "spread": np.ones(rows),
+        "left_out": np.full(rows, 0.0) if rows == 0 else _first(part["left_out"], rows),
+    }
+
+
+def _first(left_out: NDArray[Any], rows: int) -> NDArray[np.float64]:
+    """Give what was left out, all of it in the first row."""
+    placed = np.zeros(rows)
+    placed[0] = np.nansum(left_out.astype(float))
+    return placed
+
+
+def of_pools(part: Columns) -> Iterator[str]:
+    """Name the fullest pool, of each side where they differ, and those that have no bounds."""
+    if "worst" not in part:
+        return
+    worst = [_worst(part["worst"][part["side"] == side]) for side in np.unique(part["side"])]
+    told = [each for each in worst if each]
+    if len({name for name, _ in told}) > 1:
+        yield f"worst pool: {' of the baseline, '.join(name for name, _ in told)} of the canary"
+    elif told:
+        name, share = told[0][0], min(share for _, share in told)
+        yield f"worst pool: {name}" + ("" if share == 1 else f", in {share:.0%} of the minutes")
+    told_of = [str(each).split(", ") for each in part["unbounded"] if each]
+    unbounded = sorted({name for names in told_of for name in names})
+    if unbounded:
+        yield f"unbounded pools have no share: {', '.join(unbounded)}"
+
+
+def _worst(pools: NDArray[Any]) -> tuple[str, float] | None:
+    """Give the pool that is the fullest most often, and in which share of the minutes it is."""
+    known = [str(each) for each in pools if each]
+    if not known:
+        return None
+    names, counts = np.unique(known, return_counts=True)
+    most = int(np.argmax(counts))
+    return str(names[most]), float(counts[most] / len(known))
+
+
+def unknown_units(service: str, settled: Settled) -> str:
+    """Say which points of a service are in units that are not known; empty for none."""
+    told = [f"{name} in {sent or 'none'!r}" for name, sent in settled.unread.get(service, ())]
+    return f"unit_unknown: {', '.join(told)} left out" if told else ""

@@ -1,0 +1,78 @@
+"""Pauses of garbage collection that no data point tells: spans, and events of an eBPF tool.
+
+CPython's metrics tell how often it collects, never for how long. What can: a span named
+``cpython.gc`` for each collection, from ``gc.callbacks``, or bcc's ``pythongc`` on its USDT probes.
+"""
+
+import pyarrow as pa
+
+from pipeline.jobs.job import Connection, ask
+from pipeline.jobs.metric_settling import Told
+from pipeline.jobs.metric_sources import Source
+from pipeline.jobs.named_metrics import OBSERVATIONS, QUANTILE, NamedMetric
+from pipeline.lake import Lake, take_snapshot
+from pipeline.lake.catalog import define_table
+from pipeline.schema import EBPF_EVENTS, SPANS
+from pipeline.schema.rollups import MINUTE_NANO
+
+SPAN_NAME = "cpython.gc"
+# javagc, nodegc, pythongc and rubygc are this tool of bcc.
+TOOL = "ugc"
+_SOURCES = (Source(f"spans named {SPAN_NAME}"), Source(f"bcc {TOOL}"))
+SOURCES = tuple(Told(source, "", 1.0, "", "") for source in _SOURCES)
+
+
+def has_pauses(connection: Connection, lake: Lake, service: str, minutes: tuple[int, int]) -> bool:
+    """Tell whether there are any, and make the table ``pauses`` of them.
+
+    Args:
+        connection: where it is made, beside the tables that it reads.
+        lake: the lake.
+        service: pattern of services.
+        minutes: the first, and the one after the last.
+
+    Raises:
+        LakeError: a file cannot be read.
+    """
+    return bool(read_pauses(connection, lake, service, minutes, 0).num_rows)
+
+
+def read_pauses(
+    connection: Connection, lake: Lake, service: str, minutes: tuple[int, int], place: int
+) -> pa.Table:
+    """Read them, and make the table ``pauses`` of them; the sources are at places from ``place``.
+
+    Raises:
+        LakeError: a file cannot be read.
+    """
+    first, end = minutes
+    for table in (SPANS, EBPF_EVENTS):
+        files = take_snapshot(lake, table).between(first * MINUTE_NANO, end * MINUTE_NANO + 1)
+        define_table(connection, table, [file.path for file in files])
+    asked = {"service": service, "first_minute": first, "end_minute": end, "place": place}
+    found = ask(connection, "runtime_pauses", asked | {"span_name": SPAN_NAME, "tool": TOOL})
+    connection.register("pauses", found)
+    return found
+
+
+def pause_rows(
+    connection: Connection,
+    lake: Lake,
+    metric: NamedMetric,
+    service: str,
+    minutes: tuple[int, int],
+    place: int,
+) -> pa.Table | None:
+    """Give the rows of a metric that pauses tell, in its columns; None where there is no pause.
+
+    Raises:
+        LakeError: a file cannot be read.
+    """
+    if read_pauses(connection, lake, service, minutes, place).num_rows == 0:
+        return None
+    if metric.kind == QUANTILE:
+        return ask(connection, "runtime_pause_buckets", {})
+    first, end = minutes
+    values = {"first_minute": first, "end_minute": end, "place": place, "tool": TOOL}
+    how = {"counts_observations": metric.kind == OBSERVATIONS}
+    return ask(connection, "runtime_pause_minutes", values | how)
