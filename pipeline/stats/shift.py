@@ -4,8 +4,8 @@ Requests are not independent: instances differ and minutes differ. Method A hold
 and lets both vary (two-way cluster-robust variance); method B pairs blocks of time, which takes
 out what load does to both sides alike.
 
-Source: Yuen (1974), Biometrika 61(1), for the trimmed mean; Satterthwaite (1946), Biometrics 2(6),
-for the degrees of freedom.
+Source: Yuen (1974), Biometrika 61(1), for the trimmed mean; Hogg (1974), JASA 69(348), for a share
+that depends on the data; Satterthwaite (1946), Biometrics 2(6), for the degrees of freedom.
 """
 
 import math
@@ -22,7 +22,10 @@ from pipeline.stats.distributions import student_isf, student_sf
 _ABOVE_A_BLOCK = 5.0
 LEAST_BLOCKS = 6
 _LEAST_BLOCKS_FOR_RHO = 8
-_TRIM = 0.1
+# Cut of the blocks at each end: more where outliers show that bursts fell in some.
+_TRIM, _TRIM_OF_BURSTS = 0.1, 0.25
+_OUTLIERS, _OUTLIER_SIGMAS, _LEAST_BLOCKS_FOR_OUTLIERS = 0.05, 3.0, 20
+_MAD_SIGMA = 1.4826
 _RHO_MOST = 0.9
 # Minutes that a batch of blocks spans at least.
 _BATCH_MINUTES = 6
@@ -226,14 +229,14 @@ def _harmonic(values: list[float]) -> float:
 
 
 def trimmed_mean(differences: Floats, length: int) -> tuple[float, float, float]:
-    """Give the 10 % trimmed mean of a series, its variance and that one's degrees of freedom.
+    """Give the trimmed mean of a series, its variance and that one's degrees of freedom.
 
     Args:
         differences: g values in the order of time, 6 or more.
         length: minutes from one to the next.
     """
     count = len(differences)
-    cut = int(_TRIM * count)
+    cut = int(_trimmed_share(differences) * count)
     kept = count - 2 * cut
     ordered = np.sort(differences)
     effect = float(ordered[cut : count - cut].mean())
@@ -250,6 +253,15 @@ def trimmed_mean(differences: Floats, length: int) -> tuple[float, float, float]
         if v_batch > v_time:
             v_time, df_time = v_batch, min(df_time, batches - 1.0)
     return effect, v_time, df_time
+
+
+def _trimmed_share(differences: Floats) -> float:
+    """Give how much is cut at each end: a tenth, or a quarter where there are many outliers."""
+    if len(differences) < _LEAST_BLOCKS_FOR_OUTLIERS:
+        return _TRIM
+    apart = np.abs(differences - np.median(differences))
+    outliers = float((apart > _OUTLIER_SIGMAS * _MAD_SIGMA * np.median(apart)).mean())
+    return _TRIM_OF_BURSTS if outliers > _OUTLIERS else _TRIM
 
 
 def _inflation(series: Floats) -> float:
