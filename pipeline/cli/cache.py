@@ -12,6 +12,7 @@ from pipeline.cli.output import write_result
 
 if TYPE_CHECKING:
     from pipeline.jobs.cache_request import CacheRequest
+    from pipeline.jobs.judge_request import Pairs
 
 _FORMATS = ("text", "json", "markdown", "html")
 
@@ -24,6 +25,8 @@ _FORMATS = ("text", "json", "markdown", "html")
     metavar="SELECTOR",
     help="Whose, such as service.name=pricing; may be repeated.  [default: all]",
 )
+@click.option("--baseline", metavar="SELECTOR", help="Compare with these, beside --canary.")
+@click.option("--canary", metavar="SELECTOR", help="What is compared.")
 @click.option("--since", metavar="TIME", help="Start: 2026-03-01T12:00:00Z or an age: 2h.")
 @click.option("--until", metavar="TIME", help="End, which is not part of it.")
 @click.option("--slo", metavar="OBJECTIVE", help="Latency of requests, such as p95=600ms.")
@@ -40,28 +43,69 @@ _FORMATS = ("text", "json", "markdown", "html")
 @click.option("--version-attribute", default="", help="The item's version, on reads and writes.")
 @click.option("--write-attribute", default="", help="Marks spans that write a key.")
 @click.option("--key-class", metavar="PATTERN", help="What it matches of a key is its class.")
+@click.option(
+    "--per-instance", is_flag=True, help="Each instance has a cache of its own, in its process."
+)
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
 def command(lake: Path, form: str, output: Path | None, **given: Any) -> int:
     """Tell hit ratios, the penalty of a miss, what it does to requests, sizes, and staleness.
 
     A lookup is a span with cache.hit, or a GET of Redis, Valkey or Memcached that says how many
-    rows it returned. A miss is held against hits like it: of the same operation, class of key,
-    size and five minutes. With keys it also tells what other sizes and policies would miss.
+    rows it returned; of MGET each key counts. Where neither is told, a GET that a read of a
+    database and a SET of its key follow under the same parent is inferred to have missed. Counters
+    (redis.keyspace.hits, memcached.operations, cache.gets) and cached tokens of prompts (gen_ai)
+    stand beside, never added. A miss is held against hits like it: of the same operation, class
+    of key, size and minute, or five. With keys it also tells what other sizes and policies would
+    miss. --baseline and --canary tell what changed between two versions, and what requests feel.
 
     Ends with status 0, or 3 where no lookup was found.
 
     \b
     Examples:
       tailgate cache --where service.name=pricing --since 2h
+      tailgate cache --baseline service.version=1.4.1 --canary service.version=1.4.2
       tailgate cache --slo p95=20ms --size 5000 --ttl 30 --format html --output cache.html
+      tailgate cache --size 10000 --per-instance
       tailgate cache --hit-attribute app.cache_hit --key-attribute app.cache_key
     """
+    from pipeline.cli.audit import progress
     from pipeline.jobs.cache import run
+    from pipeline.jobs.judge_request import parse_selector
     from pipeline.lake import open_lake
     from pipeline.report.cache import WRITERS
 
-    result = run(open_lake(lake), _request_of(given))
+    baseline, canary = given.pop("baseline"), given.pop("canary")
+    if (baseline is None) != (canary is None):
+        raise click.UsageError("--baseline and --canary go together; give both or neither")
+    request = _request_of(given)
+    if baseline is not None:
+        return _compare(
+            lake, request, (parse_selector(baseline), parse_selector(canary)), form, output
+        )
+    with progress("caches") as on_progress:
+        result = run(open_lake(lake), request, on_progress)
+    write_result(partial(WRITERS[form], result), output)
+    return result.exit_status
+
+
+def _compare(
+    lake: Path,
+    request: "CacheRequest",
+    sides: "tuple[Pairs, Pairs]",
+    form: str,
+    output: Path | None,
+) -> int:
+    """Compare two sides, and write what changed."""
+    from pipeline.cli.audit import progress
+    from pipeline.jobs.cache_compare import compare
+    from pipeline.lake import open_lake
+    from pipeline.report.cache_compare import WRITERS
+
+    if form not in WRITERS:
+        raise click.UsageError(f"--format {form} draws one side; compare as {', '.join(WRITERS)}")
+    with progress("caches") as on_progress:
+        result = compare(open_lake(lake), request, sides, on_progress)
     write_result(partial(WRITERS[form], result), output)
     return result.exit_status
 
@@ -96,4 +140,5 @@ def _request_of(given: dict[str, Any]) -> "CacheRequest":
         writes_per_key_s=-1.0 if hourly is None else hourly / 3600,
         size=size,
         size_in_bytes=in_bytes,
+        per_instance=given["per_instance"],
     )

@@ -1,43 +1,23 @@
 """Caches: how often they hit, what a miss costs, what other sizes would do, how stale they are."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
+from pipeline.jobs.cache_counters import CounterRatio, beside, read_counters
+from pipeline.jobs.cache_ratio import Ratio, course, parts, whole
 from pipeline.jobs.cache_request import CacheRequest
-from pipeline.jobs.cache_rows import MINUTE_NANO, CacheRows, read_cache_rows
+from pipeline.jobs.cache_rows import CacheRows, Untold, read_cache_rows
+from pipeline.jobs.cache_sizes import placement_note, sizes_of
 from pipeline.jobs.cache_staleness import Staleness, staleness_of
+from pipeline.jobs.cache_tokens import TokenRatio, read_tokens
 from pipeline.jobs.cache_worth import Worth, worth_of
 from pipeline.jobs.job import Job
 from pipeline.lake import Lake
-from pipeline.stats.bootstrap import Floats, Interval
-from pipeline.stats.cache_policies import compare_policies
-from pipeline.stats.cells import Side
-from pipeline.stats.level import share_level
-from pipeline.stats.miss_penalty import Lookups, Penalty, miss_penalty
-from pipeline.stats.miss_ratio import MissRatioCurve, SizeAdvice, advice, miss_ratio_curve
-from pipeline.stats.shards import kept
-
-_CONFIDENCE = 0.9
-# References that policies play; more are sampled by key.
-_PLAYED_MOST = 200_000
-_LEAST_INSTANCES = 2
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """How often a part of the lookups hit.
-
-    Attributes:
-        name: of the part: an operation or a class of keys; empty for all.
-        lookups: weighted.
-        hit_ratio: with an interval that lets instances and minutes differ.
-    """
-
-    name: str
-    lookups: float
-    hit_ratio: Interval
+from pipeline.stats.bootstrap import Floats
+from pipeline.stats.miss_penalty import Penalty, miss_penalty
+from pipeline.stats.miss_ratio import MissRatioCurve, SizeAdvice
 
 
 @dataclass(frozen=True)
@@ -69,6 +49,8 @@ class CacheAnswer:
         curve, advice: None without keys.
         policies: miss ratio by policy at today's size; empty where that is not known.
         staleness: by class of keys.
+        told_by: lookups, weighted, by what tells whether they hit: attribute, rows or inferred.
+        instances: caches that the curve is of one of; 1 for a shared cache.
         notes: what a reader should know.
     """
 
@@ -85,6 +67,8 @@ class CacheAnswer:
     advice: SizeAdvice | None
     policies: dict[str, float]
     staleness: tuple[Staleness, ...]
+    told_by: dict[str, float]
+    instances: int
     notes: tuple[str, ...]
 
 
@@ -95,97 +79,106 @@ class CacheResult:
     Attributes:
         request: the question.
         caches: by service, cache and version.
+        untold: reads that tell nothing.
+        counters: hit ratios by counters, beside those by spans.
+        tokens: of prompts to language models, from their providers' caches.
     """
 
     request: CacheRequest
     caches: tuple[CacheAnswer, ...]
+    untold: tuple[Untold, ...] = ()
+    counters: tuple[CounterRatio, ...] = ()
+    tokens: tuple[TokenRatio, ...] = ()
 
     @property
     def exit_status(self) -> int:
         """Give 0, or 3 where no lookup was found."""
-        return 0 if self.caches else 3
+        return 0 if self.caches or self.counters or self.tokens else 3
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say what a reader should know of the whole."""
+        untold = (
+            f"{each.service_name}: {each.cache}: {each.reads} reads do not tell whether they hit: "
+            f"send cache.hit or db.response.returned_rows"
+            for each in self.untold
+        )
+        return (*beside(self.counters, {each.rows.service_name for each in self.caches}), *untold)
 
 
-def run(lake: Lake, request: CacheRequest) -> CacheResult:
+def run(
+    lake: Lake,
+    request: CacheRequest,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> CacheResult:
     """Work out every cache that is asked for.
+
+    Args:
+        lake: the lake.
+        request: the question.
+        on_progress: told of the caches that are done, and of all.
 
     Raises:
         LakeError: the lake cannot be read.
     """
-    return CacheResult(request, tuple(_answer(r, request) for r in read_cache_rows(lake, request)))
+    rows, untold = read_cache_rows(lake, request)
+    answers = []
+    for place, each in enumerate(rows):
+        on_progress(place, len(rows))
+        answers.append(_answer(each, request))
+    return CacheResult(
+        request,
+        tuple(answers),
+        tuple(untold),
+        read_counters(lake, request),
+        read_tokens(lake, request),
+    )
 
 
 def _answer(rows: CacheRows, request: CacheRequest) -> CacheAnswer:
     """Work out one cache."""
     found = rows.lookups()
     penalty = miss_penalty(found, (rows.name, "penalty"))
-    minutes, ratios = _course(rows, found)
-    curve = sizes = None
-    policies: dict[str, float] = {}
-    notes = []
-    if rows.has_keys:
-        curve, sizes, policies = _sizes(rows, request)
-        if not request.size:
-            notes.append(
-                f"the size of the cache is not known: {sizes.today:.0f} keys were seen; --size"
-            )
-    else:
-        notes.append("no keys on the lookups: send cache.key for sizes, stampedes and staleness")
-    if rows.share < 1:
-        notes.append(f"lookups of {100 * rows.share:.2g} % of the traces were looked at")
+    minutes, ratios = course(rows)
+    sizes = sizes_of(rows, request) if rows.has_keys else None
+    told = rows.frame.select("told_by", sum=pl.Series(rows.asked)).group_by("told_by").sum()
     return CacheAnswer(
         rows,
-        _ratio(rows, found, np.ones(len(found.hit), dtype=bool), ""),
-        _parts(rows, found, "operation"),
-        _parts(rows, found, "key_class"),
+        whole(rows),
+        parts(rows, "operation"),
+        parts(rows, "key_class"),
         minutes,
         ratios,
         penalty,
         worth_of(rows, found, penalty, request),
-        _stampedes(rows.frame) if rows.has_keys else None,
-        curve,
-        sizes,
-        policies,
+        _stampedes(rows.references()) if rows.has_keys else None,
+        None if sizes is None else sizes.curve,
+        None if sizes is None else sizes.advice,
+        {} if sizes is None else sizes.policies,
         staleness_of(rows, request) if rows.has_keys else (),
-        tuple(notes),
+        dict(told.sort("told_by").iter_rows()),
+        1 if sizes is None else sizes.instances,
+        tuple(_notes(rows, request)),
     )
 
 
-def _ratio(rows: CacheRows, found: Lookups, chosen: np.ndarray, name: str) -> Ratio:
-    """Give the hit ratio of some lookups."""
-    weight = found.weight[chosen]
-    minute = rows.frame["start_time_unix_nano"].to_numpy()[chosen] // MINUTE_NANO
-    minute = minute - minute.min()
-    instance = np.unique(rows.codes("service_instance_id")[chosen], return_inverse=True)[1]
-    side = Side(
-        instance=instance.astype(np.int64),
-        minute=minute.astype(np.int64),
-        bucket=np.zeros(len(weight), dtype=np.int64),
-        count=weight,
-        count_squared=weight**2,
-        instances=int(instance.max()) + 1,
-        minutes=int(minute.max()) + 1,
-    )
-    hits = side.add_up(weight * found.hit[chosen])
-    if side.instances < _LEAST_INSTANCES:
-        # One instance tells nothing of how instances differ.
-        return Ratio(name, side.total, Interval(float(hits.sum()) / side.total, np.nan, np.nan))
-    return Ratio(name, side.total, Interval(*share_level(side, hits, _CONFIDENCE)))
-
-
-def _parts(rows: CacheRows, found: Lookups, column: str) -> tuple[Ratio, ...]:
-    """Give the hit ratio by a column, the largest part first."""
-    names = rows.frame[column].fill_null("").to_numpy()
-    parts = [_ratio(rows, found, names == name, str(name)) for name in np.unique(names)]
-    return tuple(sorted(parts, key=lambda part: (-part.lookups, part.name)))
-
-
-def _course(rows: CacheRows, found: Lookups) -> tuple[Floats, Floats]:
-    """Give the minutes with lookups, and their hit ratios."""
-    minute = rows.frame["start_time_unix_nano"].to_numpy() // MINUTE_NANO
-    minutes, place = np.unique(minute, return_inverse=True)
-    sizes = np.bincount(place, found.weight)
-    return minutes.astype(np.float64), np.bincount(place, found.weight * found.hit) / sizes
+def _notes(rows: CacheRows, request: CacheRequest) -> Iterator[str]:
+    """Say what a reader should know."""
+    if not rows.has_keys:
+        yield "no keys on the lookups: send cache.key for sizes, stampedes and staleness"
+    else:
+        if not request.size:
+            keys = rows.references()["key"].n_unique()
+            yield f"the size of the cache is not known: {keys} keys were seen; --size"
+        if placed := placement_note(rows, request):
+            yield placed
+    if rows.share < 1:
+        yield f"lookups of {100 * rows.share:.2g} % of the traces were looked at"
+    if rows.frame["service_instance_id"].n_unique() == 1:
+        yield "one instance: intervals let minutes differ, and not instances"
+    unread = int(rows.frame["is_set_unread"].sum())
+    if unread:
+        yield f"{unread} inferred hits were followed by a SET of their key without a read before it"
 
 
 def _stampedes(frame: pl.DataFrame) -> Stampedes:
@@ -202,26 +195,6 @@ def _stampedes(frame: pl.DataFrame) -> Stampedes:
     crowded = misses.filter(pl.col("inside"))
     groups = int(crowded.filter(~pl.col("follows")).height)
     return Stampedes(groups, crowded.height, crowded["key"].n_unique())
-
-
-def _sizes(
-    rows: CacheRows, request: CacheRequest
-) -> tuple[MissRatioCurve, SizeAdvice, dict[str, float]]:
-    """Work out what other sizes and policies would miss."""
-    frame = rows.frame.filter(pl.col("key").is_not_null())
-    keys = (frame["key"].rank("dense").cast(pl.Int64) - 1).to_numpy()
-    size = request.size
-    in_bytes = frame["item_bytes"].null_count() == 0 and request.size_in_bytes
-    weights = frame["item_bytes"].cast(pl.Float64).to_numpy() if in_bytes else None
-    curve = miss_ratio_curve(keys, weights, key=(rows.name, "curve"))
-    today = size or float(curve.keys)
-    rate = min(1.0, _PLAYED_MOST / len(keys))
-    chosen = kept(keys, rate, 0)
-    policies: dict[str, float] = {}
-    if chosen.any() and size:
-        played = None if weights is None else weights[chosen]
-        policies = compare_policies(keys[chosen], max(size * rate, 1.0), played)
-    return curve, advice(curve, today), policies
 
 
 CACHE = Job("cache", "how often caches hit, what a miss costs, what other sizes would do", run)

@@ -4,9 +4,8 @@ import re
 from dataclasses import dataclass
 
 from pipeline.errors import UsageError
+from pipeline.jobs.cache_conventions import COLUMNS
 from pipeline.jobs.judge_request import Pairs
-
-CHOOSABLE = ("service_name", "service_version", "deployment_environment")
 
 # A key's class: what stands before its first digit or second part.
 KEY_CLASS = r"^[^0-9:/|]*[:/|]?"
@@ -17,7 +16,7 @@ class CacheRequest:
     """The question.
 
     Attributes:
-        where: column and value pairs of CHOOSABLE.
+        where: column and value pairs; a column of COLUMNS or a resource attribute with a dot.
         since_unix_nano, until_unix_nano: the window; None for open.
         hit_attribute, key_attribute: of spans, beside cache.hit and cache.key; empty for none.
         version_attribute: of reads and writes, the version of the item; empty for none.
@@ -28,6 +27,7 @@ class CacheRequest:
         writes_per_key_s: writes of one key a second; negative for what is seen.
         size: of the cache; 0 for unknown.
         size_in_bytes: whether that is bytes, and not entries.
+        per_instance: whether each instance has a cache of its own, in its process.
 
     Raises:
         UsageError: one of these that is none.
@@ -47,11 +47,15 @@ class CacheRequest:
     writes_per_key_s: float = -1.0
     size: float = 0.0
     size_in_bytes: bool = False
+    per_instance: bool = False
 
     def __post_init__(self) -> None:
         for column, _ in self.where:
-            if column not in CHOOSABLE:
-                raise UsageError(f"cache: {column} cannot choose; known: {', '.join(CHOOSABLE)}")
+            if column not in COLUMNS and "." not in column:
+                known = ", ".join(COLUMNS)
+                raise UsageError(
+                    f"cache: {column} cannot choose; known: {known}, or a resource attribute"
+                )
         try:
             re.compile(self.key_class)
         except re.error as error:

@@ -1,5 +1,6 @@
 """Reading lookups of caches: one table a cache of a version of a service, as arrays."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,22 +9,25 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from pipeline.jobs.cache_conventions import CONVENTIONS, WRITING, chosen
 from pipeline.jobs.cache_request import CacheRequest
 from pipeline.jobs.job import ask, asking
 from pipeline.lake import Lake, take_snapshot
 from pipeline.lake.catalog import define_table
 from pipeline.schema import SPANS
 from pipeline.stats.bootstrap import Floats
-from pipeline.stats.miss_penalty import Lookups
+from pipeline.stats.miss_penalty import Lookups, kept_strata, numbered
 
 Ints = NDArray[np.int64]
 
 # A request whose lookup is in the window began no earlier than this before it.
 _REACH_NANO = 3600 * 10**9
-_LAST_NANO = 2**63 - 1 - 2 * _REACH_NANO
+LAST_NANO = 2**63 - 1 - 2 * _REACH_NANO
 MINUTE_NANO = 60 * 10**9
-# Of strata: misses come in bursts, so only those of a while are alike.
-_WINDOW_NANO = 5 * MINUTE_NANO
+# Of strata: misses come in bursts, so only those of a while are alike: of a minute where it has
+# enough, else of five. What has too few in any window stands together: left out, the coldest keys
+# and the worst minutes would not count.
+_WIDTHS_NANO = (MINUTE_NANO, 5 * MINUTE_NANO)
 _DECILES = 10
 # More lookups than this are sampled by trace: what is told of them is arithmetic over arrays.
 LOOKUPS_MOST = 4_000_000
@@ -35,7 +39,7 @@ class CacheRows:
 
     Attributes:
         service_name, service_version, cache: which.
-        frame: a row a lookup, by time.
+        frame: a row a lookup, by time; keys are a list, and hit is whether all of them were there.
         writes: of the service: key, ended, item_version, weight; by key and time.
         share: of the traces that were looked at.
     """
@@ -67,27 +71,86 @@ class CacheRows:
         """Tell whether most lookups say their key."""
         return bool(self.frame["key"].null_count() * 2 < self.frame.height)
 
+    @property
+    def asked(self) -> Floats:
+        """Give how many keys each lookup asked for, weighted."""
+        return self.floats("weight") * self.floats("asked")
+
+    @property
+    def found(self) -> Floats:
+        """Give how many of them were there, weighted."""
+        return self.floats("weight") * self.floats("found")
+
+    def references(self) -> pl.DataFrame:
+        """Give a row a key that was asked for; hit is null where only some of a lookup's were."""
+        each = self.frame.filter(pl.col("keys").is_not_null()).with_columns(
+            hit=pl.when(pl.col("found") >= pl.col("asked"))
+            .then(True)
+            .when(pl.col("found") == 0)
+            .then(False)
+        )
+        return each.drop("key").explode("keys").rename({"keys": "key"})
+
     def lookups(self) -> Lookups:
         """Give lookups as the statistics take them, in ns: by operation, class, size and time."""
         size = self.floats("item_bytes")
         decile = np.zeros(len(size), dtype=np.int64)
         known = np.isfinite(size)
+        hit = self.frame["hit"].to_numpy()
         if known.any():
-            edges = np.quantile(size[known], np.arange(1, _DECILES) / _DECILES)
+            # Of the misses, which are to have their like: cold keys are large, and few hit.
+            missed = size[known & ~hit]
+            cut = missed if len(missed) else size[known]
+            edges = np.quantile(cut, np.arange(1, _DECILES) / _DECILES)
             decile[known] = 1 + np.searchsorted(np.unique(edges), size[known], side="left")
-        window = self.frame["start_time_unix_nano"].to_numpy() // _WINDOW_NANO
-        parts = np.stack([self.codes("operation"), self.codes("key_class"), decile, window])
-        stratum = np.unique(parts, axis=1, return_inverse=True)[1].reshape(-1)
+        asked = self.frame["asked"].to_numpy()
+        alike = numbered(
+            [self.codes("operation"), self.codes("key_class"), decile, asked.astype(np.int64)]
+        )
+        began = self.frame["start_time_unix_nano"].to_numpy()
+        level = np.full(len(hit), len(_WIDTHS_NANO), dtype=np.int64)
+        window = np.full(len(hit), -1, dtype=np.int64)
+        for narrow, width in enumerate(_WIDTHS_NANO):
+            # What has enough of either in a narrow window is done; the rest goes on to a wider one.
+            left = level == len(_WIDTHS_NANO)
+            finer = numbered([alike, began // width, left.astype(np.int64)])
+            enough = left & kept_strata(finer, hit)[finer]
+            level[enough], window[enough] = narrow, (began // width)[enough]
         return Lookups(
-            self.frame["hit"].to_numpy(),
+            hit,
             self.floats("block_nano"),
             self.floats("weight"),
-            stratum.astype(np.int64),
+            numbered([alike, level, window]),
             self.codes("trace_id"),
+            self._minutes_of_traces(),
         )
 
+    def _minutes_of_traces(self) -> Ints:
+        """Give the minute in which each lookup's trace first looked, numbers from 0."""
+        first = self.frame.select(
+            (pl.col("start_time_unix_nano").min().over("trace_id") // MINUTE_NANO)
+            .rank("dense")
+            .cast(pl.Int64)
+            - 1
+        )
+        return first.to_series().to_numpy()
 
-def read_cache_rows(lake: Lake, request: CacheRequest) -> list[CacheRows]:
+
+@dataclass(frozen=True)
+class Untold:
+    """Reads of a cache that do not say whether they hit, and could not be inferred.
+
+    Attributes:
+        service_name, cache: which.
+        reads: how many.
+    """
+
+    service_name: str
+    cache: str
+    reads: int
+
+
+def read_cache_rows(lake: Lake, request: CacheRequest) -> tuple[list[CacheRows], list[Untold]]:
     """Read the lookups that are asked for.
 
     Args:
@@ -95,51 +158,89 @@ def read_cache_rows(lake: Lake, request: CacheRequest) -> list[CacheRows]:
         request: the question.
 
     Returns:
-        By service, cache and version; empty where no lookup matches.
+        By service, cache and version, empty where no lookup matches; and what tells nothing.
 
     Raises:
         LakeError: the lake cannot be read.
     """
     since = request.since_unix_nano or 0
-    until = _LAST_NANO if request.until_unix_nano is None else request.until_unix_nano
+    until = LAST_NANO if request.until_unix_nano is None else request.until_unix_nano
     files = take_snapshot(lake, SPANS).between(since - _REACH_NANO, until + _REACH_NANO)
     # A lookup is a span, so there are no more of them than spans.
     share = min(1.0, LOOKUPS_MOST / max(sum(file.rows for file in files), 1))
-    pairs = dict(request.where)
     window: dict[str, object] = {"since_unix_nano": since, "until_unix_nano": until}
-    names = {
-        "key_attribute": request.key_attribute,
-        "version_attribute": request.version_attribute,
-    }
-    asked: dict[str, object] = {
+    names: dict[str, object] = {"key_attribute": request.key_attribute}
+    version: dict[str, object] = {"version_attribute": request.version_attribute}
+    looked: dict[str, object] = {
         "sample_share": share,
-        "reach_nano": _REACH_NANO,
         "hit_attribute": request.hit_attribute,
     }
-    for column in ("service_name", "service_version", "deployment_environment"):
-        asked[f"has_{column}"] = column in pairs
-        asked[column] = pairs.get(column, "")
+    systems: dict[str, object] = {"cache_systems": CONVENTIONS["cache_systems"]}
     with asking() as connection:
         define_table(connection, SPANS, [file.path for file in files])
-        found = pl.DataFrame(ask(connection, "cache_lookups", window | names | asked))
+        inferring = window | names | looked | systems | {"writing": list(WRITING)}
+        connection.register("inferred_lookups", ask(connection, "cache_inferred", inferring))
+        asked = window | names | version | looked | CONVENTIONS | chosen(request.where)
+        reach = {"reach_nano": _REACH_NANO}
+        found = pl.DataFrame(ask(connection, "cache_lookups", asked | reach))
         marked: dict[str, object] = {"write_attribute": request.write_attribute}
-        writes = pl.DataFrame(ask(connection, "cache_writes", window | names | marked))
-    return list(_caches(_classed(found, request.key_class), writes, share))
+        writes = pl.DataFrame(ask(connection, "cache_writes", window | names | version | marked))
+    told = found.filter(pl.col("hit").is_not_null())
+    return list(_caches(_classed(told, request.key_class), writes, share)), _untold(found)
+
+
+def _untold(found: pl.DataFrame) -> list[Untold]:
+    """Count the reads that tell nothing, by service and cache."""
+    counted = (
+        found.filter(pl.col("hit").is_null())
+        .group_by("service_name", "cache")
+        .len()
+        .sort("service_name", "cache")
+    )
+    return [Untold(*row) for row in counted.iter_rows()]
 
 
 def _classed(found: pl.DataFrame, pattern: str) -> pl.DataFrame:
-    """Add each key's class; distinct keys are matched once."""
+    """Add the keys of each lookup and their class; what is distinct is looked at once."""
     matched = re.compile(pattern)
-    keys = found["key"].unique().drop_nulls().sort()
-    classes = [(hit.group(0) if (hit := matched.search(key)) else "") for key in keys.to_list()]
-    table = pl.DataFrame({"key": keys, "key_class": pl.Series(classes, dtype=pl.String)})
+    told = found["key"].unique().drop_nulls().sort()
+    keys = [_listed(key) for key in told.to_list()]
+    classes = [(hit.group(0) if (hit := matched.search(each[0])) else "") for each in keys]
+    table = pl.DataFrame(
+        {
+            "key": told,
+            "keys": pl.Series(keys, dtype=pl.List(pl.String)),
+            "key_class": pl.Series(classes, dtype=pl.String),
+        }
+    )
     joined = found.join(table, on="key", how="left", maintain_order="left")
-    return joined.with_columns(pl.col("key_class").fill_null(""))
+    return joined.with_columns(
+        pl.col("key_class").fill_null(""),
+        key=pl.when(pl.col("keys").list.len() == 1)
+        .then(pl.col("keys").list.first())
+        .otherwise(pl.col("key")),
+    )
+
+
+def _listed(key: str) -> list[str]:
+    """Give the keys that a text stands for: those of a JSON list, else the text itself.
+
+    >>> _listed('["a:1", "a:2"]'), _listed("a:1"), _listed("[x")
+    (['a:1', 'a:2'], ['a:1'], ['[x'])
+    """
+    if not key.startswith("["):
+        return [key]
+    try:
+        keys = [str(each) for each in json.loads(key)]
+    except ValueError:
+        return [key]
+    return keys or [key]
 
 
 def _caches(found: pl.DataFrame, writes: pl.DataFrame, share: float) -> Iterator[CacheRows]:
     """Cut the lookups by cache and version."""
     by = ["service_name", "cache", "service_version"]
     for (service, cache, version), frame in found.group_by(by, maintain_order=True):
-        own = writes.filter(pl.col("key").is_in(frame["key"].unique().drop_nulls().implode()))
+        keys = frame["keys"].drop_nulls().explode().unique()
+        own = writes.filter(pl.col("key").is_in(keys.implode()))
         yield CacheRows(str(service), str(version), str(cache), frame, own, share)

@@ -8,7 +8,7 @@ import polars as pl
 from pipeline.jobs.cache_request import CacheRequest
 from pipeline.jobs.cache_rows import CacheRows
 from pipeline.stats.bootstrap import Interval
-from pipeline.stats.proportions import wilson_interval
+from pipeline.stats.hit_ratio import clustered_share
 from pipeline.stats.staleness import mean_age_when_stale_s, stale_given_hit, ttl_for
 
 _STALE_ALLOWED = 0.01
@@ -45,7 +45,7 @@ class Staleness:
 
 def staleness_of(rows: CacheRows, request: CacheRequest) -> tuple[Staleness, ...]:
     """Work out every class of keys, by name."""
-    known = rows.frame.filter(pl.col("key").is_not_null())
+    known = rows.references()
     return tuple(
         _of_class(str(name), frame, rows.writes, request)
         for (name,), frame in known.sort("key_class").group_by("key_class", maintain_order=True)
@@ -79,10 +79,15 @@ def _of_class(
         np.nan if unknown else written,
         stale_given_hit(written, ttl_s) if whole else np.nan,
         mean_age_when_stale_s(written, ttl_s) if whole else np.nan,
-        _measured(frame, own),
+        _measured(frame, own, ["key", *_apart(request)]),
         ttl_for(_STALE_ALLOWED, written) if not unknown else np.nan,
         "; ".join(reasons),
     )
+
+
+def _apart(request: CacheRequest) -> list[str]:
+    """Give what tells caches apart that each hold a key."""
+    return ["service_instance_id"] if request.per_instance else []
 
 
 def _told_ttl_s(frame: pl.DataFrame) -> float:
@@ -91,27 +96,69 @@ def _told_ttl_s(frame: pl.DataFrame) -> float:
     return float(np.median(told.to_numpy())) if len(told) else float("nan")
 
 
-def _measured(frame: pl.DataFrame, writes: pl.DataFrame) -> Interval:
-    """Hold the version of each hit against the last that was written before it began."""
-    versions = writes.filter(pl.col("item_version").is_not_null()).select(
-        "key", "ended", written="item_version"
-    )
-    reads = frame.filter(pl.col("hit") & pl.col("item_version").is_not_null()).select(
-        "key", "item_version", began="start_time_unix_nano"
-    )
-    if versions.is_empty() or reads.is_empty():
+def _measured(frame: pl.DataFrame, writes: pl.DataFrame, own: list[str]) -> Interval:
+    """Hold the version of each hit against the one that was current when it began.
+
+    Hits of one entry are stale together, so entries are the clusters.
+    """
+    told = frame.filter(pl.col("item_version").is_not_null() & pl.col("hit").is_not_null())
+    made = writes.filter(pl.col("item_version").is_not_null())
+    if made.is_empty() or told.is_empty():
         return Interval(np.nan, np.nan, np.nan)
-    joined = reads.sort("began").join_asof(
-        versions.sort("ended"),
-        left_on="began",
+    # Entries are numbered by the misses before them.
+    entries = told.sort("start_time_unix_nano", "trace_id").with_columns(
+        entry=(~pl.col("hit")).cum_sum().over(own)
+    )
+    judged = (
+        _current(entries.filter("hit"), _known(told, made))
+        .group_by(*own, "entry")
+        .agg(
+            stale=(pl.col("weight") * (pl.col("item_version") != pl.col("current"))).sum(),
+            hits=pl.col("weight").sum(),
+        )
+        .sort(*own, "entry")
+    )
+    if judged.is_empty():
+        return Interval(np.nan, np.nan, np.nan)
+    return clustered_share(judged["stale"].to_numpy(), judged["hits"].to_numpy())
+
+
+def _known(told: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:
+    """Give when which version of a key was current for sure: as it was written, or loaded."""
+    # What was current before a write, nobody says.
+    written = made.select(
+        "key", "ended", current="item_version", next=pl.lit(None, dtype=pl.String)
+    )
+    loaded = told.filter(~pl.col("hit")).select(
+        "key",
+        ended=pl.col("start_time_unix_nano") + pl.col("block_nano"),
+        current="item_version",
+        next="item_version",
+    )
+    return pl.concat([written, loaded]).sort("ended", "key", "current")
+
+
+def _current(hits: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """Add the version that was current when each hit began; hits of which none is known go.
+
+    That is the last one written or loaded before; without either the next one, where that is
+    loaded. Else of entries that are older than the window only those since written would count.
+    """
+    before = hits.join_asof(
+        known.select("key", "ended", "current"),
+        left_on="start_time_unix_nano",
         right_on="ended",
         by="key",
         strategy="backward",
         check_sortedness=False,
     )
-    judged = joined.filter(pl.col("written").is_not_null())
-    if judged.is_empty():
-        return Interval(np.nan, np.nan, np.nan)
-    share = float((judged["item_version"] != judged["written"]).mean())  # type: ignore[arg-type]
-    low, high = wilson_interval([share], [judged.height], 0.9)
-    return Interval(share, float(low[0]), float(high[0]))
+    both = before.join_asof(
+        known.select("key", "next", after="ended"),
+        left_on="start_time_unix_nano",
+        right_on="after",
+        by="key",
+        strategy="forward",
+        check_sortedness=False,
+    )
+    filled = both.with_columns(current=pl.coalesce("current", "next"))
+    return filled.filter(pl.col("current").is_not_null())

@@ -1,4 +1,8 @@
-"""What misses do to requests: who waits for them, and what fewer would change."""
+"""What misses do to requests: who waits for them, and what fewer would change.
+
+Requests wait for the last of what runs at once: of misses that overlap, only what they hold the
+request up by counts.
+"""
 
 from dataclasses import dataclass
 
@@ -9,6 +13,7 @@ from pipeline.jobs.cache_request import CacheRequest
 from pipeline.jobs.cache_rows import CacheRows
 from pipeline.stats.bootstrap import Floats
 from pipeline.stats.miss_penalty import Lookups, Penalty, quantile_if
+from pipeline.stats.miss_waits import waits
 
 QUANTILES = (0.95, 0.99)
 # Steps of hit ratios between today's and one.
@@ -25,7 +30,7 @@ class Worth:
         quantiles_ms: of requests, by quantile.
         without_ms: the same if every miss had been a hit.
         needed: the least hit ratio that holds the objective; NaN where none does or none is asked.
-        per_hour_s: all misses times their penalty, seconds an hour.
+        per_hour_s: what requests wait for misses, seconds an hour.
     """
 
     requests: int
@@ -34,6 +39,40 @@ class Worth:
     without_ms: dict[float, float]
     needed: float
     per_hour_s: float
+
+
+def savings(rows: CacheRows, found: Lookups, penalty: Penalty) -> Floats:
+    """Give what each of n lookups would have saved its request as a hit, in ns; 0 for hits.
+
+    Args:
+        rows: the lookups.
+        found: the same, as the statistics take them.
+        penalty: what a miss costs; where its stratum tells nothing, the mean does.
+    """
+    own = penalty.of_stratum[found.stratum]
+    told = np.where(np.isfinite(own), own, penalty.mean.estimate)
+    alone = np.where(found.hit, 0.0, np.maximum(told, 0.0))
+    request = pl.struct("trace_id", "request_id")
+    ordered = (
+        rows.frame.select("trace_id", "request_id", "block_id", "block_began", "block_nano")
+        .with_columns(alone=pl.Series(alone))
+        .with_row_index("place")
+        .sort("trace_id", "request_id", "block_began", "block_nano", "block_id")
+        .with_columns(
+            request=request.rle_id().cast(pl.Int64),
+            block=pl.struct("trace_id", "request_id", "block_id").rle_id().cast(pl.Int64),
+        )
+    )
+    began = ordered["block_began"].to_numpy()
+    saved = np.empty(len(alone))
+    saved[ordered["place"].to_numpy()] = waits(
+        ordered["request"].to_numpy(),
+        ordered["block"].to_numpy(),
+        began,
+        began + ordered["block_nano"].to_numpy(),
+        ordered["alone"].to_numpy(),
+    )
+    return saved
 
 
 def worth_of(
@@ -51,8 +90,8 @@ def worth_of(
     duration = np.zeros(int(place.max()) + 1)
     duration[place] = places["request_nano"].to_numpy()
     missed = ~found.hit[known]
-    own = penalty.of_stratum[found.stratum[known]][missed]
-    saving = np.maximum(np.where(np.isfinite(own), own, penalty.mean.estimate), 0.0)
+    saved = savings(rows, found, penalty)
+    saving = saved[known][missed]
     of_request = place[missed]
     key = (rows.name, "what if")
     seconds = rows.frame["start_time_unix_nano"].to_numpy()
@@ -63,7 +102,7 @@ def worth_of(
         {q: float(np.quantile(duration, q)) / 1e6 for q in QUANTILES},
         {q: quantile_if(duration, of_request, saving, 0.0, q, key) / 1e6 for q in QUANTILES},
         _needed(duration, of_request, saving, found, request, key),
-        penalty.misses * penalty.mean.estimate / 1e9 / hours,
+        float((found.weight * saved).sum()) / 1e9 / hours,
     )
 
 

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from pipeline.jobs.cache import CacheResult
+from pipeline.report.cache_beside import sections
 from pipeline.report.cache_json import write_json
 from pipeline.report.cache_lines import heading, tables, told_lines
 from pipeline.report.cache_page import write_page
@@ -14,13 +15,13 @@ from pipeline.report.visible import visible
 
 NOTHING = (
     "no lookups of a cache: send spans with cache.hit (and cache.key), or name the attribute with "
-    "--hit-attribute"
+    "--hit-attribute; or counters such as redis.keyspace.hits and cache.gets"
 )
 
 
 def write_text(result: CacheResult, out: BinaryIO) -> None:
     """Write sentences and tables a cache."""
-    if not result.caches:
+    if result.exit_status:
         out.write(f"{NOTHING}\n".encode())
     for place, answer in enumerate(result.caches):
         lines = [visible(line) for line in told_lines(answer, result.request)]
@@ -31,17 +32,24 @@ def write_text(result: CacheResult, out: BinaryIO) -> None:
             shown = [[visible(cell) for cell in row] for row in rows]
             print_table(names, shown, numbers, out)
         out.write("".join(f"note: {visible(note)}\n" for note in answer.notes).encode())
+    for place, (title, (names, numbers, rows)) in enumerate(sections(result)):
+        out.write((b"\n" if place or result.caches else b"") + f"{title}\n".encode())
+        print_table(names, [[visible(cell) for cell in row] for row in rows], numbers, out)
+    out.write("".join(f"note: {visible(note)}\n" for note in result.notes).encode())
     out.flush()
 
 
 def write_markdown(result: CacheResult, out: BinaryIO) -> None:
     """Write the same as Markdown, for a comment on a change."""
-    parts = ["# Caches\n"] if result.caches else [f"# Caches\n\n{NOTHING}\n"]
+    parts = [f"# Caches\n\n{NOTHING}\n"] if result.exit_status else ["# Caches\n"]
     for answer in result.caches:
         parts.append(f"\n## {plain(heading(answer))}\n\n")
         parts += [f"- {plain(line)}\n" for line in told_lines(answer, result.request)]
         parts += [markdown_table(table) for table in tables(answer)]
         parts += [f"\n> {plain(note)}\n" for note in answer.notes]
+    for title, table in sections(result):
+        parts += [f"\n## {title}\n", markdown_table(table)]
+    parts += [f"\n> {plain(note)}\n" for note in result.notes]
     out.write("".join(parts).encode())
 
 

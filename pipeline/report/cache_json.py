@@ -4,8 +4,10 @@ import json
 import math
 from typing import Any, BinaryIO
 
-from pipeline.jobs.cache import CacheAnswer, CacheResult, Ratio
+from pipeline.jobs.cache import CacheAnswer, CacheResult
+from pipeline.jobs.cache_ratio import Ratio
 from pipeline.jobs.cache_worth import Worth
+from pipeline.report.cache_beside import documents
 from pipeline.stats.bootstrap import Interval
 from pipeline.stats.miss_ratio import MissRatioCurve
 
@@ -25,6 +27,7 @@ def write_json(result: CacheResult, out: BinaryIO) -> None:
         "objective_seconds": asked.objective_s or None,
         "exit_status": result.exit_status,
         "caches": [_cache(each) for each in result.caches],
+        **plain_values(documents(result)),
     }
     out.write(json.dumps(document, indent=2, allow_nan=False).encode("ascii") + b"\n")
 
@@ -37,6 +40,7 @@ def _cache(answer: CacheAnswer) -> dict[str, Any]:
         "service_version": answer.rows.service_version,
         "cache": answer.rows.cache,
         "lookups": answer.all.lookups,
+        "told_by": answer.told_by,
         "hit_ratio": _interval(answer.all.hit_ratio),
         "operations": [_ratio(each) for each in answer.by_operation],
         "key_classes": [_ratio(each) for each in answer.by_class],
@@ -55,14 +59,9 @@ def _cache(answer: CacheAnswer) -> dict[str, Any]:
         "requests": None if worth is None else _worth(worth),
         "stampedes": None if answer.stampedes is None else vars(answer.stampedes),
         "curve": None if curve is None else _curve(curve),
+        "caches_an_instance": answer.instances > 1,
         "policies": answer.policies,
-        "staleness": [
-            {
-                name: _interval(value) if isinstance(value, Interval) else _plain(value)
-                for name, value in vars(each).items()
-            }
-            for each in answer.staleness
-        ],
+        "staleness": [plain_values(vars(each)) for each in answer.staleness],
         "notes": list(answer.notes),
     }
 
@@ -98,12 +97,19 @@ def _ratio(part: Ratio) -> dict[str, Any]:
     }
 
 
+def plain_values(value: Any) -> Any:
+    """Give values for JSON: intervals as objects, null for what is not known."""
+    if isinstance(value, Interval):
+        return _interval(value)
+    if isinstance(value, dict):
+        return {str(key): plain_values(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_values(each) for each in value]
+    return _known(value) if isinstance(value, float) else value
+
+
 def _interval(found: Interval) -> dict[str, float | None]:
     return {name: _known(value) for name, value in vars(found).items()}
-
-
-def _plain(value: object) -> object:
-    return _known(value) if isinstance(value, float) else value
 
 
 def _known(number: float) -> float | None:

@@ -2,9 +2,11 @@
 
 import math
 
-from pipeline.jobs.cache import CacheAnswer, Ratio
+from pipeline.jobs.cache import CacheAnswer
+from pipeline.jobs.cache_ratio import Ratio
 from pipeline.jobs.cache_request import CacheRequest
 from pipeline.jobs.cache_staleness import Staleness
+from pipeline.jobs.cache_worth import Worth
 from pipeline.report.capacity_lines import Table, figure, interval
 
 _PER_CENT = 100.0
@@ -14,7 +16,9 @@ _NANO_A_MS = 1e6
 def heading(answer: CacheAnswer) -> str:
     """Say what was seen of a cache."""
     keys = f" of {answer.curve.keys} keys" if answer.curve else ""
-    return f"{answer.rows.name}: {figure(answer.all.lookups)} lookups{keys}"
+    inferred = answer.told_by.get("inferred", 0.0)
+    told = f" (inferred: {figure(inferred)})" if inferred else ""
+    return f"{answer.rows.name}: {figure(answer.all.lookups)} lookups{keys}{told}"
 
 
 def told_lines(answer: CacheAnswer, request: CacheRequest) -> list[str]:
@@ -33,8 +37,9 @@ def told_lines(answer: CacheAnswer, request: CacheRequest) -> list[str]:
             f"{times:g} x: {_PER_CENT * ratio:.3g} %"
             for times, ratio in answer.advice.ratios.items()
         )
+        whose = "one instance's LRU cache" if answer.instances > 1 else "an LRU cache"
         lines.append(
-            f"misses of an LRU cache by size, {figure(answer.advice.today)}{unit} being 1 x: "
+            f"misses of {whose} by size, {figure(answer.advice.today)}{unit} being 1 x: "
             f"{ratios}; the knee is at {figure(answer.advice.knee)}{unit}"
         )
     if answer.policies:
@@ -70,6 +75,7 @@ def _worth_lines(answer: CacheAnswer, request: CacheRequest) -> list[str]:
     lines = [
         f"of {worth.requests} requests {_PER_CENT * worth.missed:.3g} % waited for a miss; "
         f"without any: {told}; misses take {figure(worth.per_hour_s)} s an hour"
+        f"{_per_gb(worth, request)}"
     ]
     if request.objective_s:
         goal = f"p{_PER_CENT * request.objective_quantile:g} of {1000 * request.objective_s:g} ms"
@@ -79,6 +85,13 @@ def _worth_lines(answer: CacheAnswer, request: CacheRequest) -> list[str]:
             else f"{goal} needs a hit ratio of {_PER_CENT * worth.needed:.3g} %"
         )
     return lines
+
+
+def _per_gb(worth: Worth, request: CacheRequest) -> str:
+    """Say what misses take by the size of the cache; empty where that is not in bytes."""
+    if not (request.size and request.size_in_bytes):
+        return ""
+    return f", {figure(worth.per_hour_s / (request.size / 1e9))} s an hour and GB"
 
 
 def ratio_table(title: str, parts: tuple[Ratio, ...]) -> Table:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import pipeline
 from pipeline.jobs.cache import CacheAnswer, CacheResult
+from pipeline.report.cache_beside import sections
 from pipeline.report.cache_charts import course_chart, curve_chart, latency_chart
 from pipeline.report.cache_lines import heading, tables, told_lines
 from pipeline.report.capacity_page import html_table
@@ -38,13 +39,22 @@ def write_page(result: CacheResult, out: BinaryIO) -> None:
         policy=policy,
         style=style,
         counts=escaped(f"{_count(len(result.caches))}; tailgate {pipeline.__version__}"),
-        caches="".join(_article(result, answer) for answer in drawn) + more,
+        caches="".join(_article(result, answer) for answer in drawn) + more + _beside(result),
     )
     out.write(page.encode())
 
 
 def _count(caches: int) -> str:
     return "1 cache" if caches == 1 else f"{caches} caches"
+
+
+def _beside(result: CacheResult) -> str:
+    """Draw what is told beside spans."""
+    tables = "".join(html_table(table, title) for title, table in sections(result))
+    notes = "".join(f'<p class="note">{escaped(note)}</p>' for note in result.notes)
+    if not tables:
+        return notes
+    return f"<article><h2>Beside spans</h2>{tables}{notes}</article>\n"
 
 
 def _article(result: CacheResult, answer: CacheAnswer) -> str:

@@ -2,18 +2,23 @@
 
 Cold keys are larger and slower, and misses come in bursts, so the plain difference is no penalty.
 Misses are held against hits of their own stratum, and strata weigh by their misses: the average
-effect of treatment on the treated, by exact strata.
+effect of treatment on the treated, by exact strata. Minutes differ as well: in some everything is
+slow, and those have more misses. So whole minutes are drawn, and with them whole traces.
 
 Source: Rubin (1977), Journal of Educational Statistics 2(1); Cameron, Gelbach and Miller (2008),
-Review of Economics and Statistics 90(3), for the bootstrap of clusters.
+Review of Economics and Statistics 90(3), for the bootstrap of clusters; Davison and Hinkley (1997),
+Bootstrap Methods and their Application, section 2.7, for what few of them lose.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stats.bootstrap import DRAWS, Floats, Interval, generator, percentiles
+from pipeline.stats.bootstrap import CONFIDENCE, DRAWS, Floats, Interval, generator, percentiles
+from pipeline.stats.distributions import normal_isf, student_isf
+from pipeline.stats.hit_ratio import freedom_of
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -22,6 +27,8 @@ Bools = NDArray[np.bool_]
 LEAST_OF_EITHER = 5
 DROPPED_MOST = 0.5
 _WHAT_IF_DRAWS = 200
+# Fewer minutes do not tell how minutes differ: then traces are drawn.
+LEAST_MINUTES = 6
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,7 @@ class Lookups:
         weight: lookups that each stands for.
         stratum: which are alike, numbers from 0.
         trace: whose request it was, numbers from 0.
+        minute: that its trace began in, numbers from 0; None for all in one.
     """
 
     hit: Bools
@@ -41,6 +49,14 @@ class Lookups:
     weight: Floats
     stratum: Ints
     trace: Ints
+    minute: Ints | None = None
+
+    @property
+    def drawn(self) -> Ints:
+        """Give the numbers of what is drawn whole: minutes, or traces where these are few."""
+        if self.minute is None or len(np.unique(self.minute)) < LEAST_MINUTES:
+            return self.trace
+        return self.minute
 
 
 @dataclass(frozen=True)
@@ -67,21 +83,20 @@ class Penalty:
 
 
 def miss_penalty(found: Lookups, key: tuple[str, ...]) -> Penalty:
-    """Estimate what a miss costs, with a 90 % interval from a bootstrap of whole traces.
+    """Estimate what a miss costs, with a 90 % interval from a bootstrap of whole minutes.
 
     Args:
         found: the lookups.
         key: what they are of; draws depend on it alone.
     """
     strata = int(found.stratum.max(initial=-1)) + 1
-    counts = np.bincount(2 * found.stratum + found.hit, minlength=2 * strata).reshape(-1, 2)
-    kept: Bools = np.all(counts >= LEAST_OF_EITHER, axis=1).astype(np.bool_)
+    kept = kept_strata(found.stratum, found.hit)
     misses = _misses(found, strata)
     total = float(misses.sum())
     dropped = float(misses[~kept].sum() / total) if total else 1.0
     estimate, of_stratum = _matched(found, found.weight, kept, strata)
     reason = _why_not(found, total, dropped)
-    drawn = _draws(found, kept, strata, key) if not reason else np.array([])
+    drawn = _draws(found, kept, estimate, key) if not reason else np.array([])
     mean = percentiles(estimate, drawn) if not reason else Interval(np.nan, np.nan, np.nan)
     return Penalty(
         mean,
@@ -92,6 +107,28 @@ def miss_penalty(found: Lookups, key: tuple[str, ...]) -> Penalty:
         dropped,
         reason,
     )
+
+
+def kept_strata(stratum: Ints, hit: Bools) -> Bools:
+    """Tell which strata, numbers from 0, have enough of either."""
+    strata = int(stratum.max(initial=-1)) + 1
+    counts = np.bincount(2 * stratum + hit, minlength=2 * strata).reshape(-1, 2)
+    kept: Bools = np.all(counts >= LEAST_OF_EITHER, axis=1).astype(np.bool_)
+    return kept
+
+
+def numbered(parts: list[Ints]) -> Ints:
+    """Give numbers from 0, one for each way that n lookups' parts come together.
+
+    >>> numbered([np.array([5, 5, 9]), np.array([-1, 0, -1])]).tolist()
+    [0, 1, 2]
+    """
+    number = np.zeros(len(parts[0]), dtype=np.int64)
+    for part in parts:
+        values, place = np.unique(part, return_inverse=True)
+        # Numbered anew each time, so that the product stays below n times n.
+        number = np.unique(number * len(values) + place, return_inverse=True)[1]
+    return number.astype(np.int64)
 
 
 def _why_not(found: Lookups, misses: float, dropped: float) -> str:
@@ -129,14 +166,80 @@ def _matched(found: Lookups, weight: Floats, kept: Bools, strata: int) -> tuple[
     return mean, by_stratum
 
 
-def _draws(found: Lookups, kept: Bools, strata: int, key: tuple[str, ...]) -> Floats:
-    """Draw whole traces again and again."""
+def _draws(found: Lookups, kept: Bools, estimate: float, key: tuple[str, ...]) -> Floats:
+    """Draw minutes or traces again and again, spread as few of them call for."""
+    cluster = np.unique(found.drawn, return_inverse=True)[1].astype(np.int64)
+    clusters = int(cluster.max()) + 1
     rng = generator(*key)
-    traces = int(found.trace.max()) + 1
+    times = (
+        np.bincount(rng.integers(0, clusters, clusters), minlength=clusters) for _ in range(DRAWS)
+    )
+    drawn = drawn_penalties(found, cluster, kept, times)
+    freedom = freedom_of(_parts(found, cluster, kept, estimate))
+    misses = np.bincount(cluster, found.weight * ~found.hit)
+    even = float(misses.sum() ** 2 / (misses**2).sum())
+    return estimate + _widening(even, freedom) * (drawn - estimate)
+
+
+def _parts(found: Lookups, cluster: Ints, kept: Bools, estimate: float) -> Floats:
+    """Give what each cluster moves the penalty by, all in one scale."""
+    cells = 2 * len(kept)
+    cell = 2 * found.stratum + found.hit
+    sizes = np.bincount(cell, found.weight, cells).reshape(-1, 2)
+    sums = np.bincount(cell, found.weight * found.duration, cells).reshape(-1, 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        usual = sums[:, 1] / sizes[:, 1]
+        misses_a_hit = sizes[:, 0] / sizes[:, 1]
+    beyond = found.duration - usual[found.stratum]
+    moved = np.where(found.hit, -misses_a_hit[found.stratum] * beyond, beyond - estimate)
+    counts = kept[found.stratum]
+    return np.bincount(cluster[counts], (found.weight * moved)[counts]).astype(np.float64)
+
+
+def _widening(even: float, freedom: float) -> float:
+    """Give by how much draws of few clusters are to be spread about their estimate.
+
+    Args:
+        even: as many clusters, of as many misses each, would tell as much; each of them pulls the
+            estimate towards itself, as leaving it out would show.
+        freedom: of the variance, which is itself a guess: Student's t.
+
+    >>> round(_widening(14.0, 6.0), 2), round(_widening(1000.0, 900.0), 2)
+    (1.27, 1.0)
+    """
+    alpha = (1 - CONFIDENCE) / 2
+    unknown = student_isf(alpha, freedom) / normal_isf(alpha)
+    return float(unknown * max(even, 2.0) / (max(even, 2.0) - 1))
+
+
+def drawn_penalties(
+    found: Lookups, cluster: Ints, kept: Bools, times: Iterable[NDArray[np.number]]
+) -> Floats:
+    """Give the matched penalty of each draw; NaN where a draw has no stratum of both.
+
+    Args:
+        found: n lookups.
+        cluster: n numbers, from 0, of what is drawn whole.
+        kept: which strata count.
+        times: how often each cluster was drawn, a draw each.
+    """
+    cells = 2 * len(kept)
+    # Summed up once: draws then cost as much as there are cells, and not lookups.
+    flat = cluster * cells + 2 * found.stratum + found.hit
+    places, first = np.unique(flat, return_inverse=True)
+    sizes = np.bincount(first, found.weight)
+    sums = np.bincount(first, found.weight * found.duration)
+    whose, cell = places // cells, places % cells
     drawn = []
-    for _ in range(DRAWS):
-        times = np.bincount(rng.integers(0, traces, traces), minlength=traces)
-        drawn.append(_matched(found, found.weight * times[found.trace], kept, strata)[0])
+    for time in times:
+        size = np.bincount(cell, time[whose] * sizes, cells).reshape(-1, 2)[kept]
+        total = np.bincount(cell, time[whose] * sums, cells).reshape(-1, 2)[kept]
+        both = (size > 0).all(axis=1)
+        if not both.any():
+            drawn.append(np.nan)
+            continue
+        means = total[both] / size[both]
+        drawn.append(float(np.average(means[:, 0] - means[:, 1], weights=size[both, 0])))
     return np.array(drawn)
 
 

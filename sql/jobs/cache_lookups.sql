@@ -1,4 +1,5 @@
 -- One row a lookup of a cache: whose, what key, whether it hit, and the request that it was for.
+-- found of the asked keys were there; NULL where nothing tells. hit is whether all of them were.
 WITH looked AS (
   SELECT
     service_name,
@@ -10,37 +11,145 @@ WITH looked AS (
     start_time_unix_nano,
     duration_nano,
     sampling_weight,
-    cache_item_size,
-    COALESCE(attributes['cache.name'], attributes['cache.system'], db_system, name) AS cache,
-    COALESCE(cache_key, attributes[$key_attribute]) AS key,
+    COALESCE(cache_item_size, TRY_CAST(attributes['cache.item_size'] AS BIGINT)) AS item_bytes,
+    COALESCE(
+      attributes['cache.name'],
+      attributes['fusioncache.cache.name'],
+      attributes['cache.system'],
+      db_system,
+      name
+    ) AS cache,
+    COALESCE(cache_key, attributes['fusioncache.operation.key'], attributes[$key_attribute])
+      AS told_key,
+    LIST_FILTER(
+      STRING_SPLIT(COALESCE(db_query_text, ''), ' '),
+      LAMBDA word: word <> ''
+    ) AS words,
     attributes['cache.ttl'] AS ttl,
     attributes[$version_attribute] AS item_version,
+    COALESCE(
+      cache_hit,
+      CASE
+        WHEN LIST_CONTAINS(
+          ['true', 'hit', '1', 'yes'],
+          LOWER(
+            COALESCE(
+              attributes['cache.hit'],
+              attributes['cache.result'],
+              attributes['fusioncache.operation.hit'],
+              attributes[$hit_attribute]
+            )
+          )
+        )
+          THEN TRUE
+        WHEN LIST_CONTAINS(
+          ['false', 'miss', '0', 'no'],
+          LOWER(
+            COALESCE(
+              attributes['cache.hit'],
+              attributes['cache.result'],
+              attributes['fusioncache.operation.hit'],
+              attributes[$hit_attribute]
+            )
+          )
+        )
+          THEN FALSE
+      END
+    ) AS said_hit,
     CASE
-      WHEN cache_hit IS NOT NULL THEN cache_hit
-      WHEN LOWER(attributes[$hit_attribute]) IN ('true', 'hit', '1') THEN TRUE
-      WHEN LOWER(attributes[$hit_attribute]) IN ('false', 'miss', '0') THEN FALSE
-      WHEN kind = 3
-        AND db_system IN ('redis', 'valkey', 'memcached')
-        AND UPPER(db_operation) IN ('GET', 'GETS', 'GETEX', 'HGET', 'MGET')
-        THEN TRY_CAST(attributes['db.response.returned_rows'] AS BIGINT) > 0
-    END AS hit
+      WHEN kind = 3 AND LIST_CONTAINS(CAST($cache_systems AS VARCHAR[]), db_system)
+        THEN UPPER(
+          COALESCE(
+            db_operation,
+            NULLIF(SPLIT_PART(db_query_text, ' ', 1), ''),
+            SPLIT_PART(name, ' ', 1)
+          )
+        )
+    END AS command,
+    TRY_CAST(attributes['db.response.returned_rows'] AS BIGINT) AS returned_rows,
+    COALESCE(
+      TRY_CAST(attributes['db.operation.batch.size'] AS BIGINT),
+      TRY_CAST(attributes['db.redis.args_length'] AS BIGINT) - 1
+    ) AS told_keys
   FROM spans
   WHERE start_time_unix_nano >= $since_unix_nano
     AND start_time_unix_nano < $until_unix_nano
     AND duration_nano >= 0
     AND (NOT $has_service_name OR service_name = $service_name)
     AND (NOT $has_service_version OR service_version = $service_version)
+    AND (NOT $has_service_instance_id OR service_instance_id = $service_instance_id)
     AND (NOT $has_deployment_environment OR deployment_environment = $deployment_environment)
-), lookups AS (
-  SELECT
-    *
-  FROM looked
-  WHERE hit IS NOT NULL
+    AND (
+      NOT $has_attributes
+      OR LEN(
+        LIST_FILTER(
+          LIST_ZIP(CAST($attribute_keys AS VARCHAR[]), CAST($attribute_values AS VARCHAR[])),
+          LAMBDA pair: COALESCE(resource_attributes[pair[1]], '') <> pair[2]
+        )
+      ) = 0
+    )
     -- Traces are taken whole, so that requests keep all their lookups.
     AND (
       $sample_share >= 1
       OR (HASH(trace_id) % 1000000) < CAST($sample_share * 1000000 AS UBIGINT)
     )
+), counted AS (
+  SELECT
+    looked.*,
+    inferred_lookups.hit AS inferred_hit,
+    COALESCE(inferred_lookups.is_set_unread, FALSE) AS is_set_unread,
+    COALESCE(
+      told_key,
+      CASE
+        WHEN command IS NULL OR LEN(words) < 2 OR LIST_CONTAINS(words, '?')
+          THEN NULL
+        WHEN command = 'HGET'
+          THEN words[2] || ' ' || words[3]
+        WHEN command = 'HMGET'
+          THEN CAST(
+            TO_JSON(LIST_TRANSFORM(words[3:], LAMBDA word: words[2] || ' ' || word)) AS VARCHAR
+          )
+        WHEN LIST_CONTAINS(CAST($many_keys AS VARCHAR[]), command)
+          THEN CAST(TO_JSON(words[2:]) AS VARCHAR)
+        ELSE words[2]
+      END
+    ) AS key,
+    CASE
+      WHEN NOT LIST_CONTAINS(CAST($many_keys AS VARCHAR[]), command)
+        THEN 1
+      WHEN LEFT(told_key, 1) = '['
+        THEN COALESCE(
+          CAST(JSON_ARRAY_LENGTH(TRY_CAST(told_key AS JSON)) AS BIGINT),
+          told_keys
+        )
+      ELSE COALESCE(
+        told_keys,
+        NULLIF(GREATEST(LEN(words) - CASE WHEN command = 'HMGET' THEN 2 ELSE 1 END, 0), 0)
+      )
+    END AS several,
+    LIST_CONTAINS(CAST($one_key AS VARCHAR[]), command)
+      OR LIST_CONTAINS(CAST($many_keys AS VARCHAR[]), command) AS is_read
+  FROM looked
+  LEFT JOIN inferred_lookups USING (trace_id, span_id)
+  WHERE said_hit IS NOT NULL
+    OR command IS NOT NULL
+), lookups AS (
+  SELECT
+    *,
+    CASE WHEN said_hit IS NULL AND is_read AND returned_rows IS NOT NULL THEN several ELSE 1 END
+      AS asked,
+    CASE
+      WHEN said_hit IS NOT NULL THEN CAST(said_hit AS BIGINT)
+      WHEN is_read AND returned_rows IS NOT NULL THEN LEAST(GREATEST(returned_rows, 0), several)
+      WHEN is_read THEN CAST(inferred_hit AS BIGINT)
+    END AS found,
+    CASE
+      WHEN said_hit IS NOT NULL THEN 'attribute'
+      WHEN returned_rows IS NOT NULL THEN 'rows'
+      ELSE 'inferred'
+    END AS told_by
+  FROM counted
+  WHERE said_hit IS NOT NULL OR is_read
 ), parents AS (
   SELECT
     trace_id,
@@ -83,8 +192,12 @@ SELECT
   lookups.key,
   lookups.ttl,
   lookups.item_version,
-  lookups.hit,
-  lookups.cache_item_size AS item_bytes,
+  lookups.asked,
+  lookups.found,
+  lookups.found >= lookups.asked AS hit,
+  lookups.told_by,
+  lookups.told_by = 'inferred' AND lookups.is_set_unread AS is_set_unread,
+  lookups.item_bytes,
   lookups.trace_id,
   lookups.start_time_unix_nano,
   lookups.duration_nano,
@@ -93,6 +206,13 @@ SELECT
     CASE WHEN blocks.is_block THEN lookups.duration_nano ELSE parent.duration_nano END,
     lookups.duration_nano
   ) AS block_nano,
+  CASE WHEN blocks.is_block OR parent.span_id IS NULL THEN lookups.span_id ELSE parent.span_id END
+    AS block_id,
+  CASE
+    WHEN blocks.is_block OR parent.span_id IS NULL
+      THEN lookups.start_time_unix_nano
+    ELSE parent.start_time_unix_nano
+  END AS block_began,
   COALESCE(requests.operation, '') AS operation,
   requests.request_id,
   requests.request_nano

@@ -15,4 +15,9 @@ WHERE start_time_unix_nano >= $since_unix_nano
     LOWER(attributes['cache.operation']) IN ('write', 'update', 'invalidate', 'delete')
     OR attributes[$write_attribute] IS NOT NULL
   )
-ORDER BY key, ended
+-- A span that was sent twice is one write.
+QUALIFY ROW_NUMBER() OVER (
+    PARTITION BY trace_id, span_id
+    ORDER BY ingest_time_unix_nano, ingest_batch_id
+  ) = 1
+ORDER BY key, ended, item_version

@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.cli.main import main
 from pipeline.lake import Lake, append
-from pipeline.schema import SPANS
+from pipeline.schema import METRICS, SPANS
+from tests.metrics.conftest import rows_of
 
 NOON = 1_795_608_000_000_000_000
 MILLI = 1_000_000
@@ -78,6 +79,100 @@ def test_the_json_and_the_page_are_the_same_each_time(
     page = tmp_path / "cache.html"
     assert tailgate("cache", "--lake", filled.path, "--format", "html", "--output", page)[0] == 0
     assert page.read_text().count("<figure") == 2
+
+
+def test_two_versions_are_compared_in_words_markdown_and_json(
+    lake: Lake, span_rows, tailgate
+) -> None:
+    rows = [
+        {
+            "name": "cache get",
+            "kind": 1,
+            "trace_id": f"{number + 1:032x}",
+            "service_version": "1.4.1" if number < 200 else "1.4.2",
+            "service_instance_id": f"checkout-{number % 2}",
+            "start_time_unix_nano": NOON + number % 200 * 5000 * MILLI,
+            "duration_nano": MILLI if number % (5 if number < 200 else 3) else 9 * MILLI,
+            "cache_hit": bool(number % (5 if number < 200 else 3)),
+        }
+        for number in range(400)
+    ]
+    append(lake, SPANS, span_rows(*rows))
+    sides = ("--baseline", "service.version=1.4.1", "--canary", "service.version=1.4.2")
+    status, out, _ = tailgate("cache", "--lake", lake.path, *sides)
+    assert status == 0
+    assert out.splitlines()[0] == (
+        "checkout: cache get: 200 lookups of 2 instances, canary 200 of 2"
+    )
+    assert "hit ratio: 80.0 % → 66.5 %: -13.5 [" in out
+    assert "note: baseline: no request is known" in out
+    _, markdown, _ = tailgate("cache", "--lake", lake.path, *sides, "--format", "markdown")
+    assert markdown.startswith("# Caches, canary beside baseline")
+    _, text, _ = tailgate("cache", "--lake", lake.path, *sides, "--format", "json")
+    document = json.loads(text)
+    assert document["schema"] == "tailgate.cache-compare/1"
+    (cache,) = document["caches"]
+    assert cache["hit_ratio"]["change"]["estimate"] == pytest.approx(-0.135)
+    assert cache["mean_ns"]["baseline"] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--baseline", "service.version=1"), "go together"),
+        (("--baseline", "a.b=1", "--canary", "a.b=2", "--format", "html"), "compare as text"),
+    ],
+)
+def test_a_comparison_needs_both_sides_and_a_form_that_has_them(
+    lake: Lake, tailgate, given: tuple[str, ...], told: str
+) -> None:
+    status, _, complaint = tailgate("cache", "--lake", lake.path, *given)
+    assert status == 2
+    assert told in complaint
+
+
+def test_a_comparison_of_nothing_ends_with_status_3(lake: Lake, tailgate) -> None:
+    sides = ("--baseline", "service.version=1", "--canary", "service.version=2")
+    status, out, _ = tailgate("cache", "--lake", lake.path, *sides)
+    assert status == 3
+    assert "no cache that both sides have" in out
+
+
+def test_counters_tokens_and_what_tells_nothing_are_in_every_form(
+    lake: Lake, span_rows, tailgate
+) -> None:
+    told = [("gen_ai.usage.input_tokens", "100"), ("gen_ai.usage.cache_read.input_tokens", "80")]
+    call = {"kind": 3, "name": "chat <m>", "attributes": told, "trace_id": "a" * 32}
+    get = {"kind": 3, "name": "GET", "db_system": "redis", "parent_span_id": "f" * 16}
+    append(lake, SPANS, span_rows(call, get))
+    hits = {
+        "metric_type": "sum",
+        "name": "cache.gets",
+        "is_monotonic": True,
+        "aggregation_temporality": 1,
+        "time_unix_nano": NOON + 60_000 * MILLI,
+    }
+    append(
+        lake,
+        METRICS,
+        rows_of(
+            [
+                hits | {"value_int": count, "attributes": [("cache", "p"), ("result", result)]}
+                for result, count in (("hit", 9), ("miss", 1))
+            ]
+        ),
+    )
+    for form in ("text", "markdown", "html"):
+        status, out, _ = tailgate("cache", "--lake", lake.path, "--format", form)
+        assert status == 0
+        assert "cache.gets" in out
+        assert "80.0" in out
+        assert "1 reads do not tell whether they hit" in out
+        assert form != "html" or "<m>" not in out
+    _, text, _ = tailgate("cache", "--lake", lake.path, "--format", "json")
+    document = json.loads(text)
+    assert document["counters"][0]["hit_ratio"]["estimate"] == 0.9
+    assert document["tokens"][0]["hit_ratio"] == {"estimate": 0.8, "low": None, "high": None}
 
 
 def test_nothing_found_ends_with_status_3_and_says_what_to_send(lake: Lake, tailgate) -> None:

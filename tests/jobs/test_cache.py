@@ -57,6 +57,21 @@ def test_hits_misses_and_their_penalty_are_those_that_were_made(lake: Lake, land
     assert answer.minute_ratios.tolist() == pytest.approx([2 / 3])
 
 
+def test_windows_with_too_few_of_either_stand_together(lake: Lake, land: Land) -> None:
+    # Four hits and four misses in each of two windows of five minutes, and many in a third.
+    rows = []
+    for number in range(8):
+        for window in (0, 2):
+            start = NOON + (300 * window + number) * SECOND
+            lookup = read(100 * window + number, number % 2 > 0)[1]
+            rows.append(lookup | {"start_time_unix_nano": start})
+    rows += [read(300 + n, n % 2 > 0, miss_ms=9)[1] for n in range(100)]
+    land(*rows)
+    penalty = found(lake).penalty
+    assert (penalty.misses, penalty.dropped) == (58, 0)
+    assert penalty.mean.estimate == pytest.approx((50 * 9 + 8 * 5) / 58 * MILLI)
+
+
 def test_the_hit_ratio_that_an_objective_needs_lies_where_the_quantile_turns(
     lake: Lake, land: Land
 ) -> None:
@@ -134,6 +149,77 @@ def test_staleness_is_measured_by_versions_and_else_by_the_formula(lake: Lake, l
     assert stale.estimated == pytest.approx(1 - (1 - math.exp(-10 / 19)) * 1.9)
     (unknown,) = found(lake, ttl_s=0.0, key_attribute="none").staleness
     assert unknown.reason == ""
+
+
+def test_hits_before_the_first_write_seen_count_where_loads_tell_their_version(
+    lake: Lake, land: Land
+) -> None:
+    def at(number: int, hit: bool, version: str, key: str) -> dict[str, object]:
+        return read(number, hit, key, attributes=[("item", version)])[1]
+
+    def write(number: int, version: str, key: str) -> dict[str, object]:
+        told = [("item", version), ("cache.operation", "write")]
+        return read(number, True, key, attributes=told)[1] | {"cache_hit": None}
+
+    # a is loaded in 0 and written in 2, so of its hits in 1, 3 and 4 the latter two are stale. b is
+    # loaded in 3 as it was before: its hits in 1 and 2 are not. Of c before its write nobody knows.
+    land(
+        *(at(0, False, "1", "a:1"), at(1, True, "1", "a:1"), write(2, "2", "a:1")),
+        *(at(3, True, "1", "a:1"), at(4, True, "1", "a:1")),
+        *(at(11, True, "5", "a:2"), at(12, True, "5", "a:2"), at(13, False, "5", "a:2")),
+        *(at(21, True, "7", "a:3"), write(22, "8", "a:3")),
+    )
+    (stale,) = found(lake, version_attribute="item").staleness
+    assert stale.measured.estimate == pytest.approx(2 / 5)
+    assert stale.measured.low < 0.1
+    assert stale.measured.high > 0.8
+
+
+def taken_in_turn(own: bool) -> list[dict[str, object]]:
+    """Give four rounds over ten keys on two instances, each key twice in turn on both."""
+    rows = []
+    loaded: set[object] = set()
+    for number in range(160):
+        key, instance = number // 4 % 10, f"pricing-{number % 2}"
+        # The cache forgets after a round; its own instance's or anybody's load lets it hit.
+        place = (number // 40, key, instance if own else None)
+        lookup = read(number, place in loaded, f"price:{key}")[1]
+        rows.append(lookup | {"service_instance_id": instance})
+        loaded.add(place)
+    return rows
+
+
+def test_lookups_after_another_instance_s_miss_tell_whose_cache_it_is(
+    lake: Lake, land: Land
+) -> None:
+    land(*taken_in_turn(own=False))
+    shared = [note for note in found(lake).notes if note.startswith("instances share")]
+    # Every lookup after a miss is the other instance's, so there is nothing to compare with.
+    assert not shared
+    more = [read(1000 + n // 2, n % 2 > 0, f"price:{n // 2}")[1] for n in range(80)]
+    land(*(row | {"span_id": f"{n:016x}", "trace_id": f"{n + 9000:032x}",
+                  "start_time_unix_nano": NOON + (1000 + n) * SECOND}
+           for n, row in enumerate(more)))  # fmt: skip
+    assert any(note.startswith("instances share this cache") for note in found(lake).notes)
+    assert any("--per-instance is not" in note for note in found(lake, per_instance=True).notes)
+
+
+def test_caches_of_instances_see_their_own_lookups_only(lake: Lake, land: Land) -> None:
+    land(*taken_in_turn(own=True))
+    shared, own = found(lake, size=1.0), found(lake, size=1.0, per_instance=True)
+    assert shared.curve is not None
+    assert own.curve is not None
+    # One after the other each key comes twice an instance, so one entry serves half of it all;
+    # in one cache for both, four in a row are three hits.
+    assert own.curve.at(1.0) == pytest.approx(0.5)
+    assert shared.curve.at(1.0) == pytest.approx(0.25)
+    assert own.policies["LRU"] == pytest.approx(0.5)
+    assert shared.policies["LRU"] == pytest.approx(0.25)
+    assert (own.instances, shared.instances) == (2, 1)
+    # Ten keys an instance, and not twenty.
+    unsized = found(lake, per_instance=True)
+    assert unsized.advice is not None
+    assert unsized.advice.today == 10
 
 
 def test_without_lookups_there_is_no_answer_and_without_keys_less(lake: Lake, land: Land) -> None:

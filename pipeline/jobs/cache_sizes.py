@@ -1,0 +1,116 @@
+"""What other sizes and policies of a cache would miss, of one shared cache or one an instance."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from pipeline.jobs.cache_request import CacheRequest
+from pipeline.jobs.cache_rows import CacheRows, Ints
+from pipeline.stats.bootstrap import Floats
+from pipeline.stats.cache_policies import compare_policies
+from pipeline.stats.miss_ratio import MissRatioCurve, SizeAdvice, advice, miss_ratio_curve
+from pipeline.stats.shards import kept
+
+# References that policies play; more are sampled by key.
+_PLAYED_MOST = 200_000
+# Lookups that must follow another instance's miss before they tell whose cache it is.
+_LEAST_FOLLOWING = 20
+_MOSTLY = 0.9
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Misses by size and policy.
+
+    Attributes:
+        curve: of one cache: the shared one, or that of an instance on average.
+        advice: what half, twice and four times of today's size would miss.
+        policies: miss ratio by policy at today's size; empty where that is not known.
+        instances: how many caches there are.
+    """
+
+    curve: MissRatioCurve
+    advice: SizeAdvice
+    policies: dict[str, float]
+    instances: int
+
+
+def sizes_of(rows: CacheRows, request: CacheRequest) -> Sizes:
+    """Work out what other sizes and policies would miss.
+
+    Where each instance has a cache of its own, its references are a trace of their own: one
+    instance's after the other's, with keys that are not the others', they share no entry.
+    """
+    frame = rows.references()
+    instances = frame["service_instance_id"].n_unique() if request.per_instance else 1
+    own = ["service_instance_id", "key"] if request.per_instance else ["key"]
+    if request.per_instance:
+        frame = frame.sort("service_instance_id", maintain_order=True)
+    keys = (frame.select(pl.struct(own).rank("dense")).to_series().cast(pl.Int64) - 1).to_numpy()
+    in_bytes = frame["item_bytes"].null_count() == 0 and request.size_in_bytes
+    weights = frame["item_bytes"].cast(pl.Float64).to_numpy() if in_bytes else None
+    curve = miss_ratio_curve(keys, weights, key=(rows.name, "curve"))
+    today = request.size or float(curve.keys) / instances
+    policies: dict[str, float] = {}
+    if request.size:
+        lone = request.per_instance
+        whose = (
+            frame["service_instance_id"].rank("dense").cast(pl.Int64).to_numpy()
+            if lone
+            else keys * 0
+        )
+        policies = _policies(keys, whose, weights, request.size)
+    return Sizes(curve, advice(curve, today), policies, instances)
+
+
+def _policies(keys: Ints, whose: Ints, weights: Floats | None, size: float) -> dict[str, float]:
+    """Play every policy on each cache's own references; the mean, by references."""
+    rate = min(1.0, _PLAYED_MOST / len(keys))
+    chosen = kept(keys, rate, 0)
+    missed: dict[str, float] = {}
+    for cache in np.unique(whose[chosen]):
+        mine = chosen & (whose == cache)
+        played = None if weights is None else weights[mine]
+        for name, ratio in compare_policies(keys[mine], max(size * rate, 1.0), played).items():
+            missed[name] = missed.get(name, 0.0) + ratio * int(mine.sum())
+    total = int(chosen.sum())
+    return {name: count / total for name, count in missed.items()}
+
+
+def placement_note(rows: CacheRows, request: CacheRequest) -> str:
+    """Say whether instances share the cache, where lookups tell; empty where they do not.
+
+    A lookup that comes after another instance has missed and loaded its key hits in a cache that
+    they share; in the process of its own it hits only if it had loaded the key itself.
+    """
+    found = (
+        rows.references()
+        .filter(pl.col("hit").is_not_null())
+        .sort("key", "start_time_unix_nano", "trace_id")
+        .select(
+            "hit",
+            is_other=pl.col("service_instance_id").shift(1).over("key")
+            != pl.col("service_instance_id"),
+            is_filled=~pl.col("hit").shift(1).over("key")
+            & (
+                (pl.col("start_time_unix_nano") + pl.col("block_nano")).shift(1).over("key")
+                <= pl.col("start_time_unix_nano")
+            ),
+        )
+        .filter(pl.col("is_filled"))
+    )
+    other, same = found.filter(pl.col("is_other")), found.filter(~pl.col("is_other"))
+    if min(other.height, same.height) < _LEAST_FOLLOWING:
+        return ""
+    hits, own = float(other["hit"].mean()), float(same["hit"].mean())  # type: ignore[arg-type]
+    seen = (
+        f"of {other.height} lookups after another instance's miss of their key "
+        f"{100 * hits:.0f} % hit, of {same.height} after their own {100 * own:.0f} %"
+    )
+    if hits >= _MOSTLY * own:
+        wrong = "; --per-instance is not how it is" if request.per_instance else ""
+        return f"instances share this cache: {seen}{wrong}"
+    if request.per_instance:
+        return f"each instance has its own cache: {seen}"
+    return f"each instance seems to have its own cache: {seen}; --per-instance for sizes of one"
