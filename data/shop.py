@@ -1,21 +1,36 @@
 """A small web shop of real processes, traced with OpenTelemetry, with faults to switch on.
 
-Two versions run side by side and share the traffic evenly. `run` sends their spans to any OTLP
-receiver; `record` keeps them as the sample in data/sample, `profile` what profilers see of it.
+Two versions run side by side and share the traffic evenly. `run` sends their spans and metrics to
+any OTLP receiver; `record` keeps spans as the sample in data/sample, `profile` what profilers see
+of it. In `run`, what requests cost and what bounds them is set by switches, so that what is
+estimated of it can be held against the truth.
 """
 
 import argparse
+import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from shop_model import FAULTS, FAULTY_VERSION, SERVICES, VERSIONS, Fault, fault_from
+from shop_model import FAULTS, FAULTY_VERSION, OPERATIONS, SERVICES, VERSIONS, Known, fault_from
+from shop_switches import (
+    LoadStep,
+    above_zero,
+    count_from,
+    cpu_from,
+    load_steps,
+    not_below_zero,
+    ramp_from,
+    visit_from,
+    writable,
+)
 
 if TYPE_CHECKING:
     from shop_fleet import Plan
-    from shop_load import Tally
+    from shop_load import Arrival, Tally
 
 EXAMPLES = """\
 faults, switched on with --fault NAME or --fault NAME=SIZE, for one version only:
@@ -28,6 +43,17 @@ examples:
       --fault slow-operation --fault n-plus-one
 """
 
+RUN_EXAMPLES = """
+operations, for --cpu-ms OPERATION=MS, each with the service that answers it:
+{operations}
+
+  # checkout burns 20 ms of CPU a request and works on two at once; how many can it take?
+  python data/shop.py run --seconds 600 --ramp 5:40:8 --release 1.4.1 --metrics 5 \\
+      --cpu-ms "POST /checkout=20" --concurrency checkout=2 --tally ramp.json
+  # every price is kept for 3 s and 6 are written a second; what is stale, what costs a miss?
+  python data/shop.py run --cache-ttl 3 --price-writes 6 --miss-ms 25 --tally prices.json
+"""
+
 
 def fault_table() -> str:
     """Return the faults with their default sizes, a line each."""
@@ -36,18 +62,26 @@ def fault_table() -> str:
     )
 
 
-def _fault(text: str) -> Fault:
-    try:
-        return fault_from(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+def operation_table() -> str:
+    """Return what each service answers, a line each."""
+    return "\n".join(
+        f"  {service} {name}" for service, names in OPERATIONS.items() for name in names
+    )
 
 
-def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}: a number above zero, please")
-    return number
+def _checked(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Let argparse say what is wrong with a switch, as its reader says it."""
+
+    def checked(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return checked
+
+
+_positive = _checked(above_zero)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--endpoint", default="http://127.0.0.1:4317", help="default: %(default)s")
     run.add_argument("--gzip", action="store_true", help="compress what is sent")
     run.add_argument("--pids-file", type=Path, help="write the process of each instance there")
+    _add_run_options(run)
     run.set_defaults(act=_run, seconds=60.0, rate=20.0)
     record = commands.add_parser("record", help="open the shop and record its spans as a sample")
     record.add_argument("--out", type=Path, required=True, help="folder for the recordings")
@@ -80,10 +115,39 @@ def parser() -> argparse.ArgumentParser:
         command.formatter_class = argparse.RawDescriptionHelpFormatter
         command.epilog = EXAMPLES.format(faults=fault_table())
         _add_shop_options(command)
+    run.epilog = f"{run.epilog}{RUN_EXAMPLES.format(operations=operation_table())}"
     serve = commands.add_parser("serve")  # one process of the shop; the others start it
     serve.add_argument("place")
     serve.set_defaults(act=_serve)
     return top
+
+
+def _add_run_options(run: argparse.ArgumentParser) -> None:
+    add = run.add_argument_group("load and metrics").add_argument
+    ramp, number = _checked(ramp_from), _checked(not_below_zero)
+    add("--ramp", type=ramp, metavar="FROM:TO:STEPS", help="customers a second, step by step")
+    visit = _checked(visit_from)
+    add("--visit", type=visit, action="append", default=[], metavar="OPERATION",
+        help="customers ask for nothing else; may be repeated")  # fmt: skip
+    add("--tally", type=_checked(writable), metavar="FILE",
+        help="what customers saw and what the processes know, as JSON")  # fmt: skip
+    add("--metrics", type=number, default=10.0, metavar="SECONDS",
+        help="between two exports of metrics, 0 for none; default: %(default)s")  # fmt: skip
+    add("--release", choices=VERSIONS, action="append", default=[],
+        help="open this version only")  # fmt: skip
+    count = _checked(count_from)
+    add("--scale", type=count, action="append", default=[], metavar="SERVICE=N",
+        help="instances of a service, more than usual too")  # fmt: skip
+    add = run.add_argument_group("what is known of the shop because it is set").add_argument
+    add("--cpu-ms", type=_checked(cpu_from), action="append", default=[], metavar="OPERATION=MS",
+        help="CPU time that a request burns")  # fmt: skip
+    add("--concurrency", type=count, action="append", default=[], metavar="SERVICE=N",
+        help="requests that an instance works on at once; more wait in a queue")  # fmt: skip
+    add("--price-writes", type=number, default=0.0, metavar="RATE",
+        help="prices written a second, over all products")  # fmt: skip
+    add("--cache-ttl", type=number, default=0.0, metavar="SECONDS", help="a price is kept so long")
+    add("--miss-ms", type=number, default=0.0, metavar="MS",
+        help="what the database takes for a price that was not cached, on average")  # fmt: skip
 
 
 def _add_shop_options(command: argparse.ArgumentParser) -> None:
@@ -91,7 +155,7 @@ def _add_shop_options(command: argparse.ArgumentParser) -> None:
     instances_most = max(service.instances for service in SERVICES)
     add("--seconds", type=_positive, help="how long customers come; default: %(default)s")
     add("--rate", type=_positive, help="customers a second, both versions; default: %(default)s")
-    add("--fault", type=_fault, action="append", default=[], metavar="NAME[=SIZE]")
+    add("--fault", type=_checked(fault_from), action="append", default=[], metavar="NAME[=SIZE]")
     add("--fault-version", choices=VERSIONS, default=FAULTY_VERSION, help="default: %(default)s")
     add(
         "--compute",
@@ -133,13 +197,47 @@ def _plan(arguments: argparse.Namespace, endpoint: str) -> "Plan":
     )
 
 
-def _run(arguments: argparse.Namespace) -> "Tally":
+def _run(arguments: argparse.Namespace) -> "Tally | str":
     from shop_fleet import open_shop
-    from shop_load import arrivals, run_load
+    from shop_load import run_load, stepped
+    from shop_tally import lines, tally_json
 
-    with open_shop(_plan(arguments, arguments.endpoint)) as gateways:
+    plan = replace(
+        _plan(arguments, arguments.endpoint),
+        scale=dict(arguments.scale),
+        versions=tuple(dict.fromkeys(arguments.release)) or VERSIONS,
+        known=Known(
+            metrics_s=arguments.metrics,
+            cpu_ms=dict(arguments.cpu_ms),
+            concurrency=dict(arguments.concurrency),
+            price_writes_per_s=arguments.price_writes,
+            cache_ttl_s=arguments.cache_ttl,
+            miss_ms=arguments.miss_ms,
+        ),
+    )
+    steps = load_steps(arguments.ramp, arguments.rate, arguments.seconds)
+    told: dict[str, Any] = {}
+    with open_shop(plan, told=told) as gateways:
         print("the shop is open", flush=True)
-        return run_load(arrivals(arguments.seed, arguments.rate, arguments.seconds), gateways)
+        customers = stepped(plan.seed, steps, plan.versions, arguments.visit)
+        tally = run_load(_announced(customers, steps), gateways)
+    if not arguments.tally:
+        return tally
+    account = tally_json(plan, steps, tally, told)
+    arguments.tally.write_text(json.dumps(account, indent=1) + "\n")
+    return f"{tally}\n{lines(arguments.tally, account['steps'])}"
+
+
+def _announced(customers: "Iterator[Arrival]", steps: tuple[LoadStep, ...]) -> "Iterator[Arrival]":
+    """Say which step of a ramp begins, to who watches."""
+    before = -1
+    for arrival in customers:
+        if arrival.step != before and len(steps) > 1 and sys.stderr.isatty():
+            step = steps[arrival.step]
+            place = f"step {arrival.step + 1} of {len(steps)}"
+            print(f"{place}: {step.rate_per_s:g}/s for {step.seconds:g} s", file=sys.stderr)
+        before = arrival.step
+        yield arrival
 
 
 def _record(arguments: argparse.Namespace) -> "Tally":

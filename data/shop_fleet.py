@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO
+from typing import IO, Any
 
-from shop_model import SERVICES, VERSIONS, Faults
+from shop_model import SERVICES, VERSIONS, Faults, Known, Service
 from shop_store import create
 from shop_tracing import Place
 
@@ -37,6 +37,10 @@ class Plan:
     seed: int = 7
     export_delay_s: float = 5.0
     instances_most: int = 3
+    # Of services that run just so many instances, whatever is usual.
+    scale: Mapping[str, int] = field(default_factory=dict)
+    versions: tuple[str, ...] = VERSIONS
+    known: Known = field(default_factory=Known)
     faults: Faults = field(default_factory=dict)
     fault_version: str = VERSIONS[-1]
     # Rounds of real computing in every checkout, for profilers.
@@ -58,11 +62,15 @@ class Plan:
                 faults=dict(self.faults) if version == self.fault_version else {},
                 databases=databases,
                 compute=self.compute,
+                known=self.known,
             )
             for service in SERVICES
-            for version in VERSIONS
-            for instance in range(1, min(service.instances, self.instances_most) + 1)
+            for version in self.versions
+            for instance in range(1, self._instances(service) + 1)
         ]
+
+    def _instances(self, service: Service) -> int:
+        return self.scale.get(service.name, min(service.instances, self.instances_most))
 
 
 Member = tuple[Place, subprocess.Popen[str]]
@@ -70,9 +78,11 @@ Member = tuple[Place, subprocess.Popen[str]]
 
 @contextmanager
 def open_shop(
-    plan: Plan, environment: Mapping[str, str] = os.environ
+    plan: Plan, environment: Mapping[str, str] = os.environ, told: dict[str, Any] | None = None
 ) -> Iterator[Mapping[str, list[int]]]:
     """Open the shop and give each version's gateway ports; close it on the way out.
+
+    What each process knows to be true of itself is put into `told`, by its name, when it ends.
 
     Raise `ShopError` where a process does not start, has ended before it was told to, or does
     not end well when it is.
@@ -80,7 +90,7 @@ def open_shop(
     members: list[Member] = []
     with TemporaryDirectory(prefix="shop-") as databases:
         try:
-            for version in VERSIONS:
+            for version in plan.versions:
                 create(Path(databases) / f"{version}.sqlite", plan.seed)
             for place in plan.places(databases):
                 # One by one: what has started is stopped even if the next does not start.
@@ -96,11 +106,11 @@ def open_shop(
                     for (place, _), port in zip(members, ports, strict=True)
                     if place.service == "gateway" and place.version == version
                 ]
-                for version in VERSIONS
+                for version in plan.versions
             }
             _check(members)
         finally:
-            unwell = _stop(members)
+            unwell = _stop(members, {} if told is None else told)
         if unwell:
             raise ShopError(f"did not send all of their spans: {', '.join(unwell)}")
 
@@ -155,7 +165,7 @@ def _check(members: list[Member]) -> None:
         raise ShopError(f"ended while the shop was open: {', '.join(ended)}")
 
 
-def _stop(members: list[Member]) -> list[str]:
+def _stop(members: list[Member], told: dict[str, Any]) -> list[str]:
     """Close every process's input and wait for its flush; end by force what does not go.
 
     Return the names of those that did not end well.
@@ -164,11 +174,15 @@ def _stop(members: list[Member]) -> list[str]:
         with suppress(BrokenPipeError):  # it may be gone already
             _pipe(process.stdin).close()
     deadline_s = time.monotonic() + STOP_TIMEOUT_S
-    for _, process in members:
+    for place, process in members:
         try:
             process.wait(max(0.0, deadline_s - time.monotonic()))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        _pipe(process.stdout).close()
+        stdout = _pipe(process.stdout)
+        last = stdout.read()
+        stdout.close()
+        if last.startswith("{"):
+            told[place.name] = json.loads(last)
     return [place.name for place, process in members if process.returncode != 0]

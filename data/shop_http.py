@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,6 +50,11 @@ class Route:
     template: str
     answer: Callable[[Request], Response]
 
+    @property
+    def name(self) -> str:
+        """The name of its SERVER spans."""
+        return f"{self.method} {self.template}"
+
     def parameters(self, method: str, path: str) -> dict[str, str] | None:
         """Return the path's parameters, or None where this is not the route.
 
@@ -76,7 +82,7 @@ def answer(
     route = _route_of(request, routes)
     if route:
         attributes["http.route"] = route.template
-        name += f" {route.template}"
+        name = route.name
     with tracer.start_as_current_span(
         name,
         context=PROPAGATOR.extract(request.headers),
@@ -191,6 +197,7 @@ class Server(ThreadingHTTPServer):
         self.routes: tuple[Route, ...] = ()
         self.name = name
         self.tracer = tracer
+        self.handled: Callable[[float], None] = lambda cpu_s: None
         super().__init__((LOOPBACK, 0), Handler)
 
     def server_bind(self) -> None:
@@ -199,6 +206,11 @@ class Server(ThreadingHTTPServer):
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = self.name, self.server_address[1]
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Handle a connection in a thread of its own, and say what CPU time that took."""
+        super().process_request_thread(request, client_address)
+        self.handled(time.thread_time())
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -5,7 +5,7 @@ Nothing here sleeps, reads a clock or opens a file, so every delay can be tested
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 from statistics import NormalDist
 
@@ -45,6 +45,15 @@ SERVICES = (
 )
 
 
+OPERATIONS: Mapping[str, tuple[str, ...]] = {
+    "gateway": ("GET /products/{id}", "GET /cart", "POST /checkout"),
+    "checkout": ("POST /checkout",),
+    "pricing": ("GET /price/{sku}",),
+    "orders": ("GET /orders/{id}", "POST /orders"),
+}
+"""What each service answers, as its SERVER spans are named."""
+
+
 @dataclass(frozen=True)
 class Step:
     """A piece of work in a service: a lognormal time around its median."""
@@ -73,6 +82,11 @@ class Visit:
     method: str
     route: str
     share: float
+
+    @property
+    def name(self) -> str:
+        """The operation of the gateway that answers it."""
+        return f"{self.method} {self.route}"
 
 
 VISITS = (
@@ -107,6 +121,33 @@ FAULTS = (
     ),
     Fault("short-ttl", 2.0, "s", f"a price is cached for SIZE seconds, not {PRICE_TTL_S:g}"),
 )
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is set to a known size, so that an estimate can be held against it; 0 is not set.
+
+    Attributes:
+        metrics_s: seconds between two exports of metrics; 0 sends none.
+        cpu_ms: CPU time that a request burns, by service and operation: `orders POST /orders`.
+        concurrency: requests that an instance works on at once, by service.
+        price_writes_per_s: prices that are written anew, over all products.
+        cache_ttl_s: how long pricing keeps a price.
+        miss_ms: what the database takes for a price that was not cached, on average.
+    """
+
+    metrics_s: float = 0.0
+    cpu_ms: Mapping[str, float] = field(default_factory=dict)
+    concurrency: Mapping[str, int] = field(default_factory=dict)
+    price_writes_per_s: float = 0.0
+    cache_ttl_s: float = 0.0
+    miss_ms: float = 0.0
+
+    @property
+    def tells_prices(self) -> bool:
+        """Whether spans say how long a price is kept, and which version of it was read."""
+        return self.price_writes_per_s > 0 or self.cache_ttl_s > 0
+
 
 Faults = Mapping[str, float]
 """The faults switched on in one process: name to size."""
@@ -193,9 +234,24 @@ def sign_rounds(rounds: int, faults: Faults) -> int:
     return round(rounds * faults.get("hot-function", 1.0))
 
 
-def price_ttl_s(faults: Faults) -> float:
-    """Return how long pricing keeps a price, in seconds."""
-    return faults.get("short-ttl", PRICE_TTL_S)
+def price_ttl_s(faults: Faults, known: Known) -> float:
+    """Return how long pricing keeps a price, in seconds; a fault counts first.
+
+    >>> price_ttl_s({}, Known()), price_ttl_s({}, Known(cache_ttl_s=3.0))
+    (60.0, 3.0)
+    """
+    return faults.get("short-ttl", known.cache_ttl_s or PRICE_TTL_S)
+
+
+def miss_ms(step: Step, z: float, mean_ms: float) -> float:
+    """Return the time of a miss in milliseconds: spread as the step's, with a mean that is set.
+
+    No host and no minute makes it longer, so that the mean is what was set.
+
+    >>> round(miss_ms(Step("pricing", "query", 7.0, 0.45), 0.45 / 2, 30.0), 9)
+    30.0
+    """
+    return mean_ms * math.exp(step.sigma * z - step.sigma**2 / 2)
 
 
 def sku(number: int) -> str:

@@ -3,15 +3,16 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from threading import Lock
 from typing import Any
 
 from opentelemetry.trace import Tracer
 
 import shop_store as store
+from shop_books import Books
 from shop_compute import compute_order
 from shop_http import Client, Request, Response, Route
 from shop_model import (
@@ -21,10 +22,12 @@ from shop_model import (
     drift_factor,
     host_factor,
     host_of,
+    miss_ms,
     price_ttl_s,
     sign_rounds,
     step_ms,
 )
+from shop_prices import Price, PriceReader, TtlCache, write_prices
 from shop_tracing import Place, RequestError, inner_span
 
 
@@ -41,36 +44,17 @@ class Pace:
 
     def work(self, step_name: str) -> None:
         """Sleep for one draw of the step's time: sleeping, unlike burning, costs no core."""
-        drawn_ms = step_ms(
-            self._steps[step_name], self._random.normalvariate(0, 1), self._place.faults
-        )
+        step, z = self._steps[step_name], self._random.normalvariate(0, 1)
+        if self._place.known.miss_ms and (step.service, step.name) == ("pricing", "query"):
+            time.sleep(miss_ms(step, z, self._place.known.miss_ms) / 1000)
+            return
+        drawn_ms = step_ms(step, z, self._place.faults)
         drift = drift_factor(self._place.seed, time.time() - self._started_unix_s)
         time.sleep(drawn_ms * self._host_factor * drift / 1000)
 
     def happens(self, share: float) -> bool:
         """Say yes to `share` of the questions."""
         return self._random.random() < share
-
-
-class TtlCache:
-    """Keeps each item for a fixed time; as large as the catalogue, which is finite."""
-
-    def __init__(self, ttl_s: float) -> None:
-        """Take how long an item is kept, in seconds."""
-        self._ttl_s = ttl_s
-        self._items: dict[str, tuple[float, bytes]] = {}
-        self._lock = Lock()
-
-    def get(self, key: str, now_s: float) -> bytes | None:
-        """Return the item, or None where there is none or it is too old."""
-        with self._lock:
-            stored_s, item = self._items.get(key, (0.0, None))
-        return item if item is not None and now_s - stored_s < self._ttl_s else None
-
-    def put(self, key: str, item: bytes, now_s: float) -> None:
-        """Keep an item from now on."""
-        with self._lock:
-            self._items[key] = (now_s, item)
 
 
 @dataclass(frozen=True)
@@ -81,16 +65,20 @@ class Tools:
     tracer: Tracer
     client: Client
     pace: Pace
+    books: Books
+    # What is to be ended with the process, before its spans are sent.
+    closing: ExitStack = field(default_factory=ExitStack)
 
     @property
     def faults(self) -> Faults:
         """The faults switched on in this process."""
         return self.place.faults
 
-    def open_store(self) -> store.Store:
-        """Open the database that all instances of this version share."""
+    def open_store(self, wait: Callable[[], None] | None = None) -> store.Store:
+        """Open the database that all instances of this version share; statements take a while."""
         path = Path(self.place.databases) / f"{self.place.version}.sqlite"
-        return store.Store(path, self.place.service, self.tracer, lambda: self.pace.work("query"))
+        takes = wait or (lambda: self.pace.work("query"))
+        return store.Store(path, self.place.service, self.tracer, takes)
 
 
 def gateway(tools: Tools) -> tuple[Route, ...]:
@@ -150,26 +138,18 @@ def checkout(tools: Tools) -> tuple[Route, ...]:
 
 def pricing(tools: Tools) -> tuple[Route, ...]:
     """Answer what a product costs, from a cache in front of the database."""
-    database = tools.open_store()
-    cache = TtlCache(price_ttl_s(tools.faults))
-
-    def read_through(name: str) -> bytes:
-        key = f"price:{name}"
-        with inner_span(tools.tracer, "price cache get") as span:
-            item = cache.get(key, time.monotonic())
-            span.set_attributes({"cache.key": key, "cache.hit": item is not None})
-            if item is None:
-                rows = database.read(store.READ_PRICE, name)
-                if not rows:
-                    raise RequestError(404, "ProductUnknown", "no such product")
-                item = str(rows[0][0]).encode()
-                cache.put(key, item, time.monotonic())
-            span.set_attribute("cache.item_size", len(item))
-        return item
+    known, place = tools.place.known, tools.place
+    cache = TtlCache[Price](price_ttl_s(tools.faults, known))
+    prices = PriceReader(cache, tools.open_store(), tools.tracer, tools.books, known.tells_prices)
+    if known.price_writes_per_s and place.instance == 1:
+        seed = f"{place.seed}/writes/{place.version}"
+        database = tools.open_store(wait=lambda: None)
+        rate_per_s = known.price_writes_per_s
+        tools.closing.callback(write_prices(seed, rate_per_s, tools.tracer, database, tools.books))
 
     def answer(request: Request) -> Response:
         tools.pace.work("look up")
-        return Response(200, json.loads(read_through(request.parameters["sku"])))
+        return Response(200, json.loads(prices.read(request.parameters["sku"])))
 
     return (Route("GET", "/price/{sku}", answer),)
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from grpc import Compression
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, Status, StatusCode, Tracer
 
-from shop_model import host_of
+from shop_model import Known, host_of
 
 # Big batches compress well and cost the receiver little; the queue holds minutes of a busy shop.
 BATCH_SPANS_MOST = 4096
@@ -33,6 +33,7 @@ class Place:
     faults: Mapping[str, float]
     databases: str
     compute: int = 0
+    known: Known = field(default_factory=Known)
 
     @property
     def name(self) -> str:
@@ -46,7 +47,8 @@ class Place:
     @classmethod
     def from_json(cls, text: str) -> "Place":
         """Read what `to_json` wrote."""
-        return cls(**json.loads(text))
+        fields = json.loads(text)
+        return cls(**{**fields, "known": Known(**fields["known"])})
 
 
 class RequestError(Exception):
@@ -59,9 +61,9 @@ class RequestError(Exception):
         self.error_type = error_type
 
 
-def tracer_provider(place: Place) -> TracerProvider:
-    """Make the provider of one process; `shutdown()` on it sends what is still queued."""
-    resource = Resource.create(
+def resource_of(place: Place) -> Resource:
+    """Describe one process; spans and metrics of it meet by service, version and instance."""
+    return Resource.create(
         {
             "service.name": place.service,
             "service.namespace": "shop",
@@ -71,10 +73,14 @@ def tracer_provider(place: Place) -> TracerProvider:
             "host.name": host_of(place.instance),
         }
     )
+
+
+def tracer_provider(place: Place, resource: Resource) -> TracerProvider:
+    """Make the provider of one process; `shutdown()` on it sends what is still queued."""
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     exporter = OTLPSpanExporter(
         endpoint=place.endpoint,
-        compression=Compression.Gzip if place.gzip else Compression.NoCompression,
+        compression=compression_of(place),
     )
     provider.add_span_processor(
         BatchSpanProcessor(
@@ -85,6 +91,11 @@ def tracer_provider(place: Place) -> TracerProvider:
         )
     )
     return provider
+
+
+def compression_of(place: Place) -> Compression:
+    """Return how what is sent is compressed."""
+    return Compression.Gzip if place.gzip else Compression.NoCompression
 
 
 @contextmanager
