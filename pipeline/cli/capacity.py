@@ -53,6 +53,13 @@ _FORMATS = ("text", "json", "markdown", "html")
     help="Zones of which one may be lost.",
 )
 @click.option(
+    "--cpu-attribute",
+    default="",
+    metavar="NAME",
+    help="Attribute of spans with the CPU time of their thread; its name ends with its unit: "
+    "_ns, _us, _ms or _s.  [default: io.retit.startcputime and endcputime, where spans have them]",
+)
+@click.option(
     "--price",
     multiple=True,
     metavar="PRICES",
@@ -75,14 +82,18 @@ def command(lake: Path, form: str, output: Path | None, **given: Any) -> int:
     Examples:
       tailgate capacity --where service.name=checkout --slo p95=600ms
       tailgate capacity --slo p95=600ms --limit "cpu=2 memory=1GiB" --target-rps 400 --zones 3
+      tailgate capacity --cpu-attribute thread.cpu_ns --since 2h
       tailgate capacity --price "cpu=0.04/h memory=0.005/h" --since 2h
       tailgate capacity --slo p95=250ms --format html --output capacity.html
     """
+    from pipeline.cli.audit import progress
     from pipeline.jobs.capacity import run
     from pipeline.lake import open_lake
     from pipeline.report.capacity import WRITERS
 
-    result = run(open_lake(lake), _request_of(given))
+    request = _request_of(given)
+    with progress("capacity") as on_progress:
+        result = run(open_lake(lake), request, on_progress)
     write_result(partial(WRITERS[form], result), output)
     return result.exit_status
 
@@ -116,6 +127,7 @@ def _request_of(given: dict[str, Any]) -> "CapacityRequest":
         memory_bytes=limits.get("memory", 0.0),
         target_per_second=given["target_rps"] or 0.0,
         zones=given["zones"],
+        cpu_attribute=given["cpu_attribute"],
         cpu_price=prices.get("cpu", 0.0),
         memory_price=prices.get("memory", 0.0),
     )

@@ -42,6 +42,7 @@ class Scalability:
         intervals: of gamma, alpha, beta, peak_load, peak_throughput and limit, by name.
         load: g concurrencies, rising.
         low, high: the 90 % band of throughput there.
+        passed: whether throughput was seen to fall beyond the peak.
     """
 
     reason: str
@@ -50,6 +51,12 @@ class Scalability:
     load: Floats
     low: Floats
     high: Floats
+    passed: bool = False
+
+    @property
+    def shows_peak(self) -> bool:
+        """Tell whether there is a peak beyond chance, and throughput was seen to fall past it."""
+        return self.fit is not None and self.fit.shows_peak and self.passed
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class Meters:
 
     Attributes:
         cpu_cores, memory_bytes: n, NaN where not known.
+        memory_place: where in a bucket memory is told, 0 for its start and 1 for its end.
         cpu_source, memory_source: the metrics; empty for none.
         cores, memory_limit: of an instance; 0 where not known.
         cores_source, memory_limit_source: a metric or an option; empty for none.
@@ -46,6 +47,7 @@ class Meters:
 
     cpu_cores: Floats
     memory_bytes: Floats
+    memory_place: float
     cpu_source: str
     memory_source: str
     cores: float
@@ -88,12 +90,15 @@ def meters_of(
         )
         busy = np.full(len(rows), np.nan)
     memory_source = _first(gauges, sources.MEMORY)
-    memory = _aligned(rows, gauges.filter(pl.col("name") == memory_source), "least")
+    levels = gauges.filter(pl.col("name") == memory_source)
+    memory = _aligned(rows, levels, "least")
+    place = levels["place"].median() if len(levels) else None
     if memory_source.startswith(("jvm.", "process.runtime.jvm.")):
         notes.append(f"memory is {memory_source}: what lies outside the heap is not in it")
     return Meters(
         busy,
         memory,
+        place if isinstance(place, float) else 0.5,
         cpu_source,
         memory_source,
         cores,
@@ -115,7 +120,7 @@ def _same_instances(rows: pl.DataFrame, points: pl.DataFrame, notes: list[str]) 
         notes.append(f"spans name no instance: metrics of {len(known)} are added up")
         sums = [c for c in ("seconds", "least", "mean", "most") if c in points.columns]
         keys = [c for c in ("service_name", "name", "pool", "bucket") if c in points.columns]
-        rest = [c for c in ("watched_s", "interval_s") if c in points.columns]
+        rest = [c for c in ("watched_s", "interval_s", "place") if c in points.columns]
         added = points.sort("service_instance_id").group_by(keys, maintain_order=True)
         return added.agg(
             *(pl.col(c).sum() for c in sums), *(pl.col(c).min() for c in rest)

@@ -14,6 +14,7 @@ _PRICE = re.compile(r"(?P<value>\d+(?:\.\d+)?)/h", re.ASCII)
 _AMOUNT = re.compile(r"(?P<value>\d+(?:\.\d+)?)(?P<unit>[A-Za-z]*)", re.ASCII)
 _BYTES = {"": 1.0, "B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 _BYTES |= {"KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}
+_CPU_UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 _RESOURCES = ("cpu", "memory")
 _GLOB = re.compile(r"([*?\[])")
 
@@ -31,6 +32,7 @@ class CapacityRequest:
         cores, memory_bytes: limits of an instance; 0 for those that metrics tell.
         target_per_second: requests that must fit; 0 for no target.
         zones: of which one may be lost; 1 for no zones.
+        cpu_attribute: of spans, with the CPU time of their thread; empty for what is known.
         cpu_price, memory_price: of a core and of a GiB for an hour; 0 for none.
 
     Raises:
@@ -50,6 +52,7 @@ class CapacityRequest:
     zones: int = 1
     cpu_price: float = 0.0
     memory_price: float = 0.0
+    cpu_attribute: str = ""
 
     def __post_init__(self) -> None:
         for column, _ in self.where:
@@ -60,6 +63,7 @@ class CapacityRequest:
                 f"capacity: buckets of {self.bucket_s} s; write {LEAST_BUCKET_S} to "
                 f"{MOST_BUCKET_S} seconds"
             )
+        _ = self.cpu_unit
         if self.zones < 1:
             raise UsageError(f"capacity: {self.zones} zones; write 1 or more")
 
@@ -68,6 +72,21 @@ class CapacityRequest:
         """Give the pattern of services; one that is named in ``where`` stands for itself."""
         name = dict(self.where).get("service_name")
         return self.service if name is None else _GLOB.sub(r"[\1]", name)
+
+    @property
+    def cpu_unit(self) -> float:
+        """Give the seconds of the unit that ``cpu_attribute`` ends with.
+
+        Raises:
+            UsageError: it ends with none.
+        """
+        for ending, seconds in _CPU_UNITS.items():
+            if not self.cpu_attribute or re.search(rf"[._]{ending}$", self.cpu_attribute):
+                return seconds
+        raise UsageError(
+            f"--cpu-attribute {self.cpu_attribute}: no unit; its name must end with "
+            f"{', '.join(f'_{each}' for each in _CPU_UNITS)}"
+        )
 
     @property
     def has_prices(self) -> bool:

@@ -1,5 +1,6 @@
 """Reading what a capacity is worked out from: buckets of time of every version of a service."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from pipeline.jobs.capacity_blocks import by_operation, floats, latency_blocks, whole
 from pipeline.jobs.capacity_gauges import Meters, Pool, meters_of
 from pipeline.jobs.capacity_request import LEAST_BUCKET_S, MOST_BUCKET_S, CapacityRequest
 from pipeline.jobs.capacity_sources import CPU_COUNTERS, GAUGES
@@ -15,16 +17,25 @@ from pipeline.lake import Lake, take_snapshot
 from pipeline.lake.catalog import define_table
 from pipeline.schema import METRICS, PROFILE_SAMPLES, SPANS
 from pipeline.stats.bootstrap import Floats
-from pipeline.stats.capacity_buckets import CapacityBuckets
+from pipeline.stats.capacity_buckets import CapacityBuckets, LatencyBlocks
 
 _SECOND_NANO = 1_000_000_000
 # A request in flight at the start of the window began no earlier than this before it.
 _REACH_NANO = 3600 * _SECOND_NANO
 _LAST_NANO = 2**63 - 1 - 2 * _REACH_NANO
 _WHOSE = ["service_name", "service_version", "service_instance_id"]
-_OF_SPANS = ("operations", "latencies", "concurrency", "levels")
-# A bucket that is cut off by the first or the last request of an instance tells too little.
-_LEAST_KEPT = 3
+_OF_SPANS = ("operations", "latencies", "concurrency", "variation", "levels")
+_NO_PHASES = pa.table(
+    {
+        "service_name": pa.array([], pa.string()),
+        "service_instance_id": pa.array([], pa.string()),
+        "phase_nano": pa.array([], pa.int64()),
+    }
+)
+# Of requests, whose spans must tell their CPU time for it to count for all of them.
+LEAST_TOLD = 0.9
+# What the RETIT extension of the OpenTelemetry Java agent writes, and no unit is needed for.
+RETIT = "io.retit.startcputime, io.retit.endcputime"
 # Observations of a profile that are linked to requests, for these to share out CPU time.
 LEAST_SAMPLES = 200
 
@@ -36,10 +47,13 @@ class ServiceRows:
     Attributes:
         service_name, service_version: which.
         buckets: what it did.
+        latencies: how long its requests took, of blocks of buckets with enough of them.
         requests: spans that completed.
         sampled: whether they stand for more requests than there are spans.
         levels, level_seconds: requests in flight over all instances, rising, and for how long.
         meters: limits and pools, and which metrics told them.
+        variation: squared coefficients of variation of the times between requests and of own work;
+            NaN where not known, as with sampled traces.
         dealt_by: what ``self_time_s`` of the buckets is: self time, or CPU time of profiles.
         notes: what a reader should know.
     """
@@ -47,11 +61,13 @@ class ServiceRows:
     service_name: str
     service_version: str
     buckets: CapacityBuckets
+    latencies: LatencyBlocks
     requests: int
     sampled: bool
     levels: Floats
     level_seconds: Floats
     meters: Meters
+    variation: tuple[float, float]
     dealt_by: str
     notes: tuple[str, ...]
 
@@ -77,15 +93,15 @@ def read_capacity_rows(lake: Lake, request: CapacityRequest) -> list[ServiceRows
     with asking() as connection:
         values = _define(connection, lake, request)
         chosen = {k: values[k] for k in ("since", "until", "service")}
+        connection.register("requests_as_sent", ask(connection, "capacity_requests", values))
         width = request.bucket_s or _bucket_of(connection, chosen)
         bucket = {"bucket": width * _SECOND_NANO}
         window = {k: values[k] for k in ("since", "until")}
-        connection.register("capacity_requests", ask(connection, "capacity_requests", values))
+        _align(connection, chosen | bucket)
+        given: tuple[dict[str, object], ...] = (*[window | bucket] * 3, {**bucket}, {})
         frames = {
-            name: pl.DataFrame(ask(connection, f"capacity_{name}", wanted))
-            for name, wanted in zip(
-                _OF_SPANS, (window | bucket, window | bucket, window | bucket, {}), strict=True
-            )
+            name: _frame(ask(connection, f"capacity_{name}", wanted))
+            for name, wanted in zip(_OF_SPANS, given, strict=True)
         }
         frames["counters"] = _frame(_counters(connection, chosen | bucket))
         frames["profiles"] = _frame(ask(connection, "capacity_profiles", chosen | bucket))
@@ -113,7 +129,16 @@ def _define(connection: Connection, lake: Lake, request: CapacityRequest) -> dic
         "version": pairs.get("service_version", ""),
         "has_environment": "deployment_environment" in pairs,
         "environment": pairs.get("deployment_environment", ""),
+        "cpu_attribute": request.cpu_attribute,
+        "cpu_unit": request.cpu_unit,
     }
+
+
+def _align(connection: Connection, chosen: dict[str, object]) -> None:
+    """Let the buckets of an instance begin where its counters are read."""
+    phases = ask(connection, "capacity_phases", chosen | {"counters": list(CPU_COUNTERS)})
+    connection.register("capacity_phases", phases)
+    connection.register("capacity_requests", ask(connection, "capacity_aligned", {}))
 
 
 def _counters(connection: Connection, values: dict[str, object]) -> pa.Table:
@@ -127,6 +152,7 @@ def _frame(rows: pa.Table) -> pl.DataFrame:
 
 def _bucket_of(connection: Connection, chosen: dict[str, object]) -> int:
     """Give a length of buckets that the points of CPU time fill: never two of one point."""
+    connection.register("capacity_phases", _NO_PHASES)
     wide = {"bucket": 3600 * _SECOND_NANO}
     apart = _frame(_counters(connection, chosen | wide))["interval_s"].median()
     seconds = LEAST_BUCKET_S if not isinstance(apart, float) else round(apart)
@@ -159,18 +185,17 @@ def _service(
     named: tuple[str, str], frames: dict[str, pl.DataFrame], width: int, request: CapacityRequest
 ) -> ServiceRows:
     """Make the arrays of one version."""
-    rows = _whole(frames["concurrency"])
-    rows = rows.join(frames["latencies"], on=[*_WHOSE, "bucket"], how="left").sort(
-        "service_instance_id", "bucket"
-    )
+    rows = whole(frames["concurrency"]).sort("service_instance_id", "bucket")
     own = frames["operations"]
-    operations = own.group_by("operation").agg(pl.col("completions").sum())
-    names = tuple(sorted(operations["operation"].to_list()))
-    completions, self_time = (
-        _by_operation(rows, own, names, name) for name in ("completions", "self_time_s")
+    names = tuple(sorted(set(own["operation"].to_list())))
+    completions, self_time, span_cpu, span_requests = (
+        by_operation(rows, own, names, name)
+        for name in ("completions", "self_time_s", "span_cpu_s", "span_cpu_requests")
     )
     worked, dealt_by = _dealt(rows, frames["profiles"], names)
     self_time = self_time if worked is None else worked
+    told = float(span_requests.sum()) >= LEAST_TOLD * float(completions.sum()) > 0
+    dealt_by = f"thread CPU time of spans ({request.cpu_attribute or RETIT})" if told else dealt_by
     requests = int(own["requests"].sum())
     sampled = abs(float(own["completions"].sum()) - requests) > 1e-6 * requests
     meters = meters_of(rows, frames["counters"], frames["gauges"], width, request)
@@ -186,22 +211,34 @@ def _service(
         meters.cpu_cores,
         self_time,
         meters.memory_bytes,
-        _floats(rows, "latency_p50_s"),
-        _floats(rows, "latency_p95_s"),
         instance.astype(np.int64),
+        meters.memory_place,
+        span_cpu if told else None,
+        span_requests if told else None,
     )
-    levels = frames["levels"].sort("level")
+    latencies = latency_blocks(rows, buckets.throughput_per_s, instance, frames["latencies"], width)
+    levels = frames["levels"]
     return ServiceRows(
         *named,
         buckets,
+        latencies,
         requests,
         sampled,
-        _floats(levels, "level"),
-        _floats(levels, "seconds"),
+        floats(levels, "level"),
+        floats(levels, "seconds"),
         meters,
+        _variation(frames["variation"], sampled),
         dealt_by,
         meters.notes,
     )
+
+
+def _variation(found: pl.DataFrame, sampled: bool) -> tuple[float, float]:
+    """Give how much arrivals and own work vary; the gaps of a sample are those of the sample."""
+    if sampled or not len(found):
+        return math.nan, math.nan
+    arrivals, work = (floats(found, name)[0] for name in ("arrival_scv", "service_scv"))
+    return float(arrivals), float(work)
 
 
 def _dealt(
@@ -215,36 +252,7 @@ def _dealt(
     added = known.group_by("service_instance_id", "bucket", "operation").agg(
         pl.col("profile_s").sum()
     )
-    worked = _by_operation(rows, added, names, "profile_s")
+    worked = by_operation(rows, added, names, "profile_s")
     if not worked.sum() > 0:
         return None, "self time"
     return worked, f"{observations} linked samples of CPU profiles"
-
-
-def _whole(rows: pl.DataFrame) -> pl.DataFrame:
-    """Leave out the first and last bucket of every instance, which it may not fill."""
-    ends = rows.with_columns(
-        pl.col("bucket").min().over("service_instance_id").alias("first"),
-        pl.col("bucket").max().over("service_instance_id").alias("last"),
-    )
-    kept = (pl.col("last") - pl.col("first") < _LEAST_KEPT) | (
-        (pl.col("bucket") > pl.col("first")) & (pl.col("bucket") < pl.col("last"))
-    )
-    return ends.filter(kept).drop("first", "last")
-
-
-def _by_operation(
-    rows: pl.DataFrame, own: pl.DataFrame, names: tuple[str, ...], value: str
-) -> Floats:
-    """Give a number of every bucket and operation, n x c; 0 where none ended."""
-    found = np.zeros((len(rows), len(names)))
-    numbered = rows.select("service_instance_id", "bucket").with_row_index("row")
-    placed = own.join(numbered, on=["service_instance_id", "bucket"], how="inner")
-    column = np.searchsorted(np.array(names), placed["operation"].to_numpy().astype(str))
-    found[placed["row"].to_numpy(), column] = placed[value].to_numpy()
-    return found
-
-
-def _floats(rows: pl.DataFrame, name: str) -> Floats:
-    """Give a column, NaN for what is not known."""
-    return rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()

@@ -46,10 +46,10 @@ def throughput_chart(service: ServiceCapacity) -> str:
 
 def latency_chart(service: ServiceCapacity, request: CapacityRequest) -> str:
     """Draw latency against throughput, with its model, the objective and the safe load."""
-    buckets, found = service.rows.buckets, service.latency
+    blocks, found = service.rows.latencies, service.latency
     median = request.objective_quantile == 0.5
-    latency = _MILLI * (buckets.latency_p50_s if median else buckets.latency_p95_s)
-    throughput = buckets.throughput_per_s
+    latency = _MILLI * (blocks.latency_p50_s if median else blocks.latency_p95_s)
+    throughput = blocks.throughput_per_s
     known = (latency > 0) & (throughput > 0)
     latency, throughput = latency[known], throughput[known]
     if not len(latency):

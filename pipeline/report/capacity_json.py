@@ -113,6 +113,12 @@ def _latency(service: ServiceCapacity) -> dict[str, Any]:
         "not_identified": latency.reason or None,
         "model": latency.model or None,
         "held_out_errors": {name: _number(each) for name, each in latency.held_out.items()},
+        "chosen_in_draws_ratio": {name: _number(each) for name, each in latency.chosen.items()},
+        "isotonic_gap": _number(latency.isotonic_gap),
+        "isotonic_requests_per_second": _number(latency.isotonic_limit),
+        "arrival_scv": _number(service.rows.variation[0]),
+        "service_scv": _number(service.rows.variation[1]),
+        "limit": _interval(latency.limit),
     }
 
 
@@ -160,7 +166,7 @@ def _scalability(service: ServiceCapacity) -> dict[str, Any]:
     law = service.scalability
     found: dict[str, Any] = {"not_identified": law.reason or None}
     if law.fit is not None:
-        found["shows_peak"] = law.fit.shows_peak
+        found["shows_peak"] = law.shows_peak
         found["r_squared"] = _number(law.fit.r_squared)
         found |= {name: _interval(each) for name, each in law.intervals.items()}
     return found

@@ -6,7 +6,6 @@ from pipeline.jobs.capacity_answer import CapacityResult, ServiceCapacity
 from pipeline.report.text import MISSING, UNBOUNDED, significant
 from pipeline.stats.bootstrap import Interval
 from pipeline.stats.capacity_limits import DOES_NOT_FIT, EXTRAPOLATED, FITS
-from pipeline.stats.usl import Usl
 
 Table = tuple[tuple[str, ...], tuple[bool, ...], list[list[str]]]
 
@@ -112,7 +111,8 @@ def model_lines(service: ServiceCapacity) -> list[str]:
         errors = ", ".join(
             f"{name} {_percent(math.expm1(error))}" for name, error in latency.held_out.items()
         )
-        lines.append(f"latency follows: {latency.model} (error on buckets held out: {errors})")
+        lines.append(f"latency follows: {latency.model} (error on blocks held out: {errors})")
+        lines.append(isotonic_line(service))
     if law.fit is None:
         lines.append(f"scalability: not identified: {law.reason}")
     else:
@@ -120,8 +120,7 @@ def model_lines(service: ServiceCapacity) -> list[str]:
         peak = (
             f"peak {interval(found['peak_throughput'])} requests/s at "
             f"{interval(found['peak_load'])} in flight"
-            + (" (extrapolated)" if _is_far(law.fit) else "")
-            if law.fit.shows_peak
+            if law.shows_peak
             else "no peak shown"
         )
         lines.append(
@@ -131,6 +130,20 @@ def model_lines(service: ServiceCapacity) -> list[str]:
             f"{figure(law.fit.throughput_most)} requests/s"
         )
     return lines
+
+
+def isotonic_line(service: ServiceCapacity) -> str:
+    """Say how far the model lies from the curve that only rises, and what that one would allow."""
+    latency = service.latency
+    gap = _percent(math.expm1(latency.isotonic_gap))
+    held = (
+        f"; that one holds the objective to {figure(latency.isotonic_limit)} requests/s seen"
+        if math.isfinite(latency.isotonic_limit)
+        else ""
+    )
+    arrivals, work = service.rows.variation
+    varied = f"; c_a² {figure(arrivals)}, c_s² {figure(work)}" if math.isfinite(arrivals) else ""
+    return f"check: the model is {gap} from a curve that only rises (isotonic){held}{varied}"
 
 
 def memory_line(service: ServiceCapacity) -> str:
@@ -194,7 +207,8 @@ def demand_line(service: ServiceCapacity) -> str:
     """Say how far CPU is explained by requests."""
     demand = service.demand
     if demand.reason:
-        return f"CPU a request: not identified: {demand.reason}"
+        told = f"; by operation: {service.rows.dealt_by}" if demand.is_told else ""
+        return f"CPU a request: not identified: {demand.reason}{told}"
     return (
         f"CPU: {interval(demand.mean, 1000)} ms a request, {interval(demand.background)} cores "
         f"without any; by {service.rows.dealt_by}; R² {demand.r_squared:.2f} "
@@ -230,11 +244,6 @@ def _beside(service: ServiceCapacity, resource: str) -> str:
     if resource == "latency":
         return service.latency.model
     return "80 % of the peak" if resource == "scalability" else "80 % of its size"
-
-
-def _is_far(fit: Usl) -> bool:
-    """Tell whether a peak lies far beyond what was seen."""
-    return fit.peak_load > EXTRAPOLATED * fit.load_most
 
 
 def _beyond(service: ServiceCapacity) -> str:

@@ -1,46 +1,96 @@
 """The universal scalability law with what is sure of it: intervals and a band of the same draws."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from pipeline.stats.bootstrap import Floats, Interval, Ints, block_bootstrap, percentiles
-from pipeline.stats.capacity_draws import BLOCK
-from pipeline.stats.usl import Usl, fit_usl
+from pipeline.stats.bootstrap import Floats, Interval, Ints, percentiles
+from pipeline.stats.capacity_draws import Moments, spread, spreading, within_groups
+from pipeline.stats.usl import Usl, fit_usl_draws
 
 DERIVED = ("gamma", "alpha", "beta", "peak_load", "peak_throughput", "limit")
-_LEAST_LOADS = 3
-_DRAW_TOLERANCE = 1e-6
+_PARAMETERS = 3
+_LEAST_BEYOND = 5
+# Of the fall beyond a peak: it is looked for where throughput was lowest by chance as well.
+_SURE = 0.98
+
+
+@dataclass(frozen=True)
+class Band:
+    """What is sure of a fit.
+
+    Attributes:
+        intervals: of DERIVED, by name.
+        passed: whether throughput was seen to fall beyond the peak. A queue that merely fills up
+            bends the law to a peak as well, but does less beyond it never.
+        low, high: g ends of the 90 % band of throughput.
+    """
+
+    intervals: dict[str, Interval]
+    passed: bool
+    low: Floats
+    high: Floats
 
 
 def scalability_band(
-    fit: Usl, load: Floats, throughput: Floats, grid: Floats, key: tuple[str, ...]
-) -> tuple[dict[str, Interval], Floats, Floats]:
+    fit: Usl,
+    load: Floats,
+    throughput: Floats,
+    moments: Moments,
+    grid: Floats,
+    key: tuple[str, ...],
+) -> Band:
     """Give DERIVED with their intervals, and the 90 % band of fitted throughput.
 
     Args:
         fit: of all observations.
-        load, throughput: n each, in the order of time.
+        load, throughput: n each.
+        moments: when and of whom they are.
         grid: g concurrencies to tell the band at.
         key: what they are of; draws depend on it alone.
-
-    Returns:
-        Intervals by name, g low and g high ends.
     """
+    beyond, pairs = load > fit.peak_load, np.column_stack([load, throughput])
 
-    def draw(places: Ints) -> Floats:
-        if len(np.unique(load[places])) < _LEAST_LOADS:
-            return np.full(len(DERIVED) + len(grid), np.nan)
-        drawn = fit_usl(load[places], throughput[places], _DRAW_TOLERANCE)
-        return np.concatenate([_derived(drawn), drawn.throughput(grid)])
+    def fitted(rows: list[Ints]) -> Floats:
+        weights = [np.bincount(row, minlength=len(load)) for row in rows]
+        fits = fit_usl_draws(load, throughput, np.array(weights, dtype=np.float64), fit)
+        told = [
+            np.concatenate(
+                [_derived(one), [_fall(pairs, moments, row[beyond[row]])], one.throughput(grid)]
+            )
+            for one, row in zip(fits, rows, strict=True)
+        ]
+        return np.array(told).reshape(len(rows), -1)
 
-    drawn = block_bootstrap(draw, len(load), BLOCK, key)
+    drawn = fitted(moments.draws(key))
+    left_out = moments.left_out()
+    apart = fitted(left_out) if left_out else np.zeros((0, drawn.shape[1]))
+    every = np.arange(len(load), dtype=np.int64)
+    estimates = np.concatenate(
+        [_derived(fit), [_fall(pairs, moments, every[beyond])], fit.throughput(grid)]
+    )
+    factor = spreading(drawn, apart, moments, _PARAMETERS)
+    # None of these is below 0; what is drawn as infinite stays so.
+    drawn = spread(estimates, drawn, factor)
+    falls = percentiles(float(estimates[len(DERIVED)]), drawn[:, len(DERIVED)], _SURE)
+    drawn = np.maximum(drawn, 0.0)
     intervals = {
         name: percentiles(float(value), column)
         for name, value, column in zip(
             DERIVED, _derived(fit), drawn[:, : len(DERIVED)].T, strict=True
         )
     }
-    low, high = np.nanquantile(drawn[:, len(DERIVED) :], [0.05, 0.95], axis=0)
-    return intervals, low, high
+    low, high = np.nanquantile(drawn[:, len(DERIVED) + 1 :], [0.05, 0.95], axis=0)
+    return Band(intervals, falls.low > 0, low, high)
+
+
+def _fall(pairs: Floats, moments: Moments, past: Ints) -> float:
+    """Give by how much throughput falls for one more in flight, at some places; NaN of few."""
+    if len(past) < _LEAST_BEYOND:
+        return float("nan")
+    load, throughput = within_groups(pairs[past], moments.instance[past]).T
+    varied = float(load @ load)
+    return -float(load @ throughput) / varied if varied > 0 else float("nan")
 
 
 def _derived(fit: Usl) -> Floats:

@@ -59,7 +59,7 @@ def cost_per_million(
         requests = load[places].sum()
         return np.array([_MILLION * spent[places].sum() / requests if requests > 0 else np.nan])
 
-    every, drawn = spread_draws(ratio, len(spent), (*key, "cost"))
+    every, drawn = spread_draws(ratio, buckets.moments.of(known), (*key, "cost"))
     draws = drawn[:, 0]
     return Cost("", percentiles(float(every[0]), draws), draws, len(spent))
 

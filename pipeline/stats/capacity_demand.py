@@ -8,14 +8,14 @@ Source: Kraft et al. (2009), VALUETOOLS, for demands from utilisation; Lawson an
 Solving Least Squares Problems, chapter 23, for costs that are not negative.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import nnls
 
-from pipeline.stats.bootstrap import Floats, Interval, percentiles
+from pipeline.stats.bootstrap import Floats, Interval, Ints, percentiles
 from pipeline.stats.capacity_buckets import CapacityBuckets
-from pipeline.stats.capacity_draws import spread_draws
+from pipeline.stats.capacity_draws import Moments, spread_draws, within_groups
 
 LEAST_BUCKETS = 30
 LEAST_VARIATION = 0.2
@@ -33,14 +33,18 @@ class Demand:
         reason: why it is not identified; empty where it is.
         mean: CPU seconds of a request of the mix that was seen.
         background: busy cores without any request.
-        by_operation: CPU seconds of a request of each operation, by shares of self time.
-        check: the same by regression; empty where operations cannot be told apart.
+        by_operation: CPU seconds of a request of each operation, as spans tell it, or by shares
+            of profiles or self time.
+        check: the same by regression; NaN for operations that go together with others, and empty
+            where all do.
         draws: d x 2: mean and background of every draw; empty where not identified.
         lag: buckets by which CPU time comes late, -1 to 1.
         r_squared: of busy cores against requests.
         buckets: that count.
         disagree: operations whose two estimates do not meet.
         notes: what a reader should know.
+        is_told: whether spans tell their own CPU time; ``by_operation`` is then measured, and
+            known under a steady load as well.
     """
 
     reason: str
@@ -54,6 +58,7 @@ class Demand:
     buckets: int
     disagree: tuple[str, ...]
     notes: tuple[str, ...]
+    is_told: bool = False
 
 
 def fit_demand(buckets: CapacityBuckets, key: tuple[str, ...]) -> Demand:
@@ -63,38 +68,48 @@ def fit_demand(buckets: CapacityBuckets, key: tuple[str, ...]) -> Demand:
         buckets: n buckets; those without CPU are left out.
         key: what they are of; draws depend on it alone.
     """
+    told = _told_by_spans(buckets, key)
     lag, r_squared = _lag(buckets)
-    cores = _shifted(buckets, lag)
+    cores = buckets.shifted(buckets.cpu_cores, lag)
     known = np.isfinite(cores)
     load, self_time = buckets.completions_per_s[known], buckets.self_time_s[known]
     cores = cores[known]
     reason = _why_not(load.sum(axis=1) if len(load) else np.zeros(0), cores, r_squared)
     if reason:
-        return _nothing(reason, lag, r_squared, len(cores))
-    design = _classes(load)
-    apart = design.shape[1] > 1 or len(buckets.operations) == 1
+        nothing = _nothing(reason, lag, r_squared, len(cores))
+        return replace(nothing, by_operation=told, is_told=bool(told))
+    groups = merged_classes(load)
+    design = np.column_stack([load[:, group].sum(axis=1) for group in groups])
     count = len(buckets.operations)
+    instance = buckets.instance[known]
+    moments = buckets.moments.of(known)
 
-    def estimates(places: np.ndarray) -> Floats:
-        return _estimates(design[places], load[places], self_time[places], cores[places])
+    def estimates(places: Ints) -> Floats:
+        drawn = (design[places], load[places], self_time[places], cores[places])
+        return _estimates(*drawn, instance[places])
 
-    parameters = design.shape[1] + 1
-    every, drawn = spread_draws(estimates, len(cores), (*key, "demand"), parameters)
+    parameters = design.shape[1] + len(np.unique(instance))
+    every, drawn = spread_draws(estimates, moments, (*key, "demand"), parameters)
     found = [
         percentiles(float(value), column) for value, column in zip(every, drawn.T, strict=True)
     ]
-    checked = tuple(found[2 + count :]) if apart and design.shape[1] == count else ()
+    own = told or tuple(found[2 : 2 + count])
+    checked = _checked(groups, found[2 + count :], count)
     disagree = tuple(
         name
-        for name, own, other in zip(buckets.operations, found[2 : 2 + count], checked, strict=False)
-        if not own.meets(other)
+        for name, one, other in zip(buckets.operations, own, checked, strict=False)
+        if not np.isnan(other.estimate) and not one.meets(other)
     )
-    halves = _halves(load.sum(axis=1), cores, drawn, key)
+    merged = tuple(
+        " + ".join(buckets.operations[each] for each in group) for group in groups if len(group) > 1
+    )
+    halves = _halves((load.sum(axis=1), cores, moments), drawn, key)
     return Demand(
-        *("", found[0], found[1], tuple(found[2 : 2 + count]), checked),
+        *("", found[0], found[1], own, checked),
         halves[0],
         *(lag, r_squared, len(cores), disagree),
-        (*_notes(apart, count, design.shape[1], lag, disagree), *halves[1]),
+        (*_notes(merged, lag, disagree, bool(told)), *halves[1]),
+        bool(told),
     )
 
 
@@ -105,27 +120,28 @@ def _nothing(reason: str, lag: int, r_squared: float, buckets: int) -> Demand:
     return Demand(reason, unknown, unknown, (), (), draws, lag, r_squared, buckets, (), ())
 
 
-def _shifted(buckets: CapacityBuckets, lag: int) -> Floats:
-    """Give busy cores as many buckets later, within each instance; NaN at its ends."""
-    if lag == 0:
-        return buckets.cpu_cores
-    found = np.full_like(buckets.cpu_cores, np.nan)
-    from_rows = np.arange(len(found)) + lag
-    inside = (from_rows >= 0) & (from_rows < len(found))
-    rows = np.flatnonzero(inside)
-    sources = from_rows[inside]
-    same = (buckets.instance[rows] == buckets.instance[sources]) & np.isclose(
-        buckets.start_s[sources] - buckets.start_s[rows], lag * buckets.width_s
+def _told_by_spans(buckets: CapacityBuckets, key: tuple[str, ...]) -> tuple[Interval, ...]:
+    """Give CPU seconds a request of each operation where spans tell them; empty where not."""
+    spent, requests = buckets.span_cpu_s, buckets.span_cpu_requests
+    if spent is None or requests is None or len(spent) < 2:
+        return ()
+
+    def each(places: Ints) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found: Floats = spent[places].sum(axis=0) / requests[places].sum(axis=0)
+        return found
+
+    every, drawn = spread_draws(each, buckets.moments, (*key, "spans"))
+    return tuple(
+        percentiles(float(value), column) for value, column in zip(every, drawn.T, strict=True)
     )
-    found[rows[same]] = buckets.cpu_cores[sources[same]]
-    return found
 
 
 def _lag(buckets: CapacityBuckets) -> tuple[int, float]:
     """Give the shift of CPU against requests that explains most, and R squared there."""
     best, most = 0, -np.inf
     for lag in _LAGS:
-        cores = _shifted(buckets, lag)
+        cores = buckets.shifted(buckets.cpu_cores, lag)
         known = np.isfinite(cores)
         if known.sum() < 3:
             continue
@@ -164,45 +180,79 @@ def _why_not(load: Floats, cores: Floats, r_squared: float) -> str:
     return ""
 
 
-def _classes(load: Floats) -> Floats:
-    """Give the columns of the regression: operations, or their sum where they go together."""
-    together: Floats = load.sum(axis=1, keepdims=True)
-    if load.shape[1] > _MOST_CLASSES or load.shape[1] == 1:
-        return together
-    scale = np.sqrt((load**2).sum(axis=0))
-    # A column of zeros has no length to be scaled by.
-    if (scale == 0).any() or np.linalg.cond(load / scale) >= MOST_CONDITION:
-        return together
-    return load
+def merged_classes(load: Floats) -> list[list[int]]:
+    """Put together the operations that rise and fall together, until the rest can be told apart.
+
+    >>> ramp = np.array([1.0, 2, 3, 4, 5])
+    >>> merged_classes(np.column_stack([ramp, 2 * ramp, ramp[::-1]]))
+    [[0, 1], [2]]
+    """
+    groups = [[each] for each in range(load.shape[1])]
+    columns = [load[:, each] for each in range(load.shape[1])]
+    while len(groups) > 1:
+        lengths = [float(np.sqrt((column**2).sum())) for column in columns]
+        if len(groups) > _MOST_CLASSES or min(lengths) == 0:
+            # The two of least weight: rare ones tell least of themselves.
+            one, other = sorted(np.argsort(lengths, kind="stable")[:2].tolist())
+        else:
+            scaled = np.column_stack(columns) / lengths
+            if np.linalg.cond(scaled) < MOST_CONDITION:
+                break
+            alike = np.triu(scaled.T @ scaled, 1)
+            one, other = (int(each) for each in np.unravel_index(alike.argmax(), alike.shape))
+        groups[one] += groups.pop(other)
+        columns[one] = columns[one] + columns.pop(other)
+    return [sorted(group) for group in groups]
 
 
-def _estimates(design: Floats, load: Floats, self_time: Floats, cores: Floats) -> Floats:
-    """Give mean, background, costs by self time and costs by regression, of one draw."""
-    solved, _ = nnls(np.column_stack([design, np.ones(len(design))]), cores)
-    background = min(float(solved[-1]), float(cores.mean()))
+def _checked(groups: list[list[int]], found: list[Interval], count: int) -> tuple[Interval, ...]:
+    """Give the regression's costs of operations that stand alone, NaN of the rest; () of none."""
+    unknown = Interval(np.nan, np.nan, np.nan)
+    own = {group[0]: each for group, each in zip(groups, found, strict=True) if len(group) == 1}
+    return tuple(own.get(place, unknown) for place in range(count)) if own else ()
+
+
+def _estimates(
+    design: Floats, load: Floats, self_time: Floats, cores: Floats, instance: Ints
+) -> Floats:
+    """Give mean, background, costs by self time and costs by regression, of one draw.
+
+    The regression is within instances: one that has more background has no dearer requests.
+    """
+    apart = within_groups(np.column_stack([design, cores]), instance)
+    costs, _ = nnls(apart[:, :-1], apart[:, -1])
+    background = float(cores.mean() - design.mean(axis=0) @ costs)
+    if background < 0:
+        costs, background = nnls(design, cores)[0], 0.0
     requests, worked = load.sum(axis=0), self_time.sum(axis=0)
     above = max(float(cores.sum()) - background * len(cores), 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         own = above * worked / worked.sum() / requests
         mean = above / requests.sum()
-    return np.concatenate([[mean, background], own, solved[:-1]])
+    return np.concatenate([[mean, background], own, costs])
 
 
 def _halves(
-    load: Floats, cores: Floats, drawn: Floats, key: tuple[str, ...]
+    rows: tuple[Floats, Floats, Moments], drawn: Floats, key: tuple[str, ...]
 ) -> tuple[Floats, tuple[str, ...]]:
     """Give the draws for limits: of the busier half where a request costs more there."""
+    load, cores, moments = rows
     busy = load >= np.median(load)
 
-    def slopes(places: np.ndarray) -> Floats:
+    def slopes(places: Ints) -> Floats:
         found = []
-        for half in (~busy[places], busy[places]):
-            x, y = load[places][half], cores[places][half]
-            varied = len(x) > 2 and x.std() > 0
-            found += [*np.polyfit(x, y, 1)] if varied else [np.nan, np.nan]
+        for half in (places[~busy[places]], places[busy[places]]):
+            x, y = load[half], cores[half]
+            if len(half) < 3:
+                found += [np.nan, np.nan]
+                continue
+            apart = within_groups(np.column_stack([x, y]), moments.instance[half])
+            varied = float((apart[:, 0] ** 2).sum())
+            slope = float(apart[:, 0] @ apart[:, 1]) / varied if varied > 0 else np.nan
+            found += [slope, float(y.mean()) - slope * float(x.mean())]
         return np.array(found)
 
-    every, draws = spread_draws(slopes, len(load), (*key, "halves"), 4)
+    every, draws = spread_draws(slopes, moments, (*key, "halves"), 4)
     low, high = percentiles(every[0], draws[:, 0]), percentiles(every[2], draws[:, 2])
     if low.meets(high) or not high.low > low.high > 0:
         return drawn[:, :2], ()
@@ -214,18 +264,27 @@ def _halves(
 
 
 def _notes(
-    apart: bool, count: int, columns: int, lag: int, disagree: tuple[str, ...]
+    merged: tuple[str, ...], lag: int, disagree: tuple[str, ...], told: bool
 ) -> tuple[str, ...]:
     """Say what a reader should know of how costs were found."""
     notes = []
     if lag:
         when = "after" if lag > 0 else "before"
         notes.append(f"CPU time stands one bucket {when} the requests: are clocks in step?")
-    if not apart or columns != count:
-        notes.append("operations rise and fall together: the check by regression is of all at once")
-    if disagree:
+    if merged:
         notes.append(
-            f"estimators_disagree for {', '.join(disagree)}: shares and regression do not meet; "
-            "self time overstates operations that wait for something without a span of its own"
+            f"collinear: {', '.join(merged)} rise and fall together, or are many: the check by "
+            "regression is of their sum"
+        )
+    if disagree:
+        why = (
+            "spans do not see what other threads do for a request"
+            if told
+            else "self time overstates operations that wait for something without a span of its own"
+        )
+        first = "spans" if told else "shares"
+        notes.append(
+            f"estimators_disagree for {', '.join(disagree)}: {first} and regression do not meet; "
+            f"{why}"
         )
     return tuple(notes)

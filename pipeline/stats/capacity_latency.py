@@ -1,68 +1,40 @@
-"""Latency against load: the model that predicts buckets best that it has not seen, and its limit.
+"""Latency against load: the model that predicts blocks best that it has not seen, and its limit.
 
-Source: Allen (1990), section 5.3, for waits in M/M/m; Gunther (2007), chapter 6, for response time
-by the universal scalability law; Burman, Chow and Nolan (1994), Biometrika 81(2), for held-out
-blocks of a series.
+Source: Burman, Chow and Nolan (1994), Biometrika 81(2), for held-out blocks of a series; Breiman
+(1996), Out-of-bag estimation, for judging a draw's model by what was not drawn; Barlow et al.
+(1972), Statistical Inference under Order Restrictions, for the fit that only rises.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import isotonic_regression
 
-from pipeline.stats.bootstrap import Floats, Interval, Ints, block_bootstrap, percentiles
-from pipeline.stats.capacity_draws import BLOCK, spread, widening
-from pipeline.stats.queueing import erlang_c
-from pipeline.stats.usl import Usl, fit_usl, why_not_usl
+from pipeline.stats.bootstrap import Floats, Interval, percentiles
+from pipeline.stats.capacity_draws import spread, spreading
+from pipeline.stats.capacity_models import (
+    CONSTANT,
+    GENERAL_QUEUE,
+    MODELS,
+    MOST_UTILISATION,
+    QUEUE,
+    LoadPoints,
+    Model,
+    models_of,
+)
+
+__all__ = ["CONSTANT", "GENERAL_QUEUE", "MODELS", "QUEUE", "LatencyFit", "LoadPoints"]
 
 LEAST_BUCKETS = 20
 FOLDS = 5
-# Simplest first: of models that predict as well, the first is taken.
-CONSTANT, QUEUE, CURVE, SCALABILITY = "constant", "M/M/m queue", "latency curve", "USL"
-MODELS = (CONSTANT, QUEUE, CURVE, SCALABILITY)
+LEAST_VARIATION = 0.2
 _AS_WELL = 1.02
-_POWERS = (0.5, 1.0, 2.0, 4.0, 8.0)
+_BUSY = 0.75
 _GRID = 300
 _PARAMETERS = 3
 # Of the load that was seen: no model is asked for more.
 _MOST_REACH = 3.0
-_MOST_UTILISATION = 0.99
-_DRAW_TOLERANCE = 1e-6
-
-Model = Callable[[Ints], Callable[[Floats], Floats]]
-
-
-@dataclass(frozen=True)
-class LoadPoints:
-    """n buckets in the order of time, each of one instance.
-
-    Attributes:
-        throughput: requests a second, above 0.
-        concurrency: requests in flight, above 0.
-        latency_s: a quantile.
-        core_seconds, background: what a request costs, and busy cores without any; NaN for unknown.
-        cores: of an instance; 0 for unknown.
-    """
-
-    throughput: Floats
-    concurrency: Floats
-    latency_s: Floats
-    core_seconds: float
-    background: float
-    cores: float
-
-    def utilisation(self, throughput: Floats) -> Floats:
-        """Give busy cores as a share of all, below 1."""
-        share = (self.background + self.core_seconds * throughput) / self.cores
-        result: Floats = np.clip(share, 0.0, _MOST_UTILISATION)
-        return result
-
-    @property
-    def has_utilisation(self) -> bool:
-        """Tell whether utilisation is known."""
-        return self.cores > 0 and bool(np.isfinite(self.core_seconds) and self.core_seconds > 0)
 
 
 @dataclass(frozen=True)
@@ -72,7 +44,10 @@ class LatencyFit:
     Attributes:
         reason: why it is not identified; empty where it is.
         model: one of MODELS; empty for none.
-        held_out: mean absolute error of its logarithm on buckets that a model has not seen.
+        held_out: mean absolute error of its logarithm on blocks that a model has not seen.
+        chosen: share of draws that each model predicted best.
+        isotonic_gap: mean absolute logarithm of the model beside the fit that only rises.
+        isotonic_limit: highest load seen at which that fit holds the objective; NaN for none.
         throughput: g loads, rising from 0.
         estimate, low, high: g latencies with their 90 % band, in seconds.
         limit: most throughput that holds the objective; NaN without one, infinite where latency
@@ -82,6 +57,9 @@ class LatencyFit:
     reason: str
     model: str
     held_out: Mapping[str, float]
+    chosen: Mapping[str, float]
+    isotonic_gap: float
+    isotonic_limit: float
     throughput: Floats
     estimate: Floats
     low: Floats
@@ -93,147 +71,193 @@ def fit_latency(points: LoadPoints, objective_s: float, key: tuple[str, ...]) ->
     """Choose a model by held-out error and find where it meets an objective.
 
     Args:
-        points: n buckets.
+        points: n blocks.
         objective_s: the latency that must be held; 0 for none.
         key: what they are of; draws depend on it alone.
     """
-    count = len(points.throughput)
-    unknown = Interval(np.nan, np.nan, np.nan)
-    if count < LEAST_BUCKETS:
-        reason = f"{count} buckets with a latency, {LEAST_BUCKETS} are needed: watch longer"
-        empty = np.zeros(0)
-        return LatencyFit(reason, "", {}, empty, empty, empty, empty, unknown)
-    models = _models(points)
-    held_out = {name: _held_out(points, model) for name, model in models.items()}
-    least = min(held_out.values())
-    chosen = next(name for name in models if held_out[name] <= _AS_WELL * least)
+    reason = _why_not(points)
+    if reason:
+        nan, empty = np.nan, np.zeros(0)
+        unknown = Interval(nan, nan, nan)
+        return LatencyFit(reason, "", {}, {}, nan, nan, empty, empty, empty, empty, unknown)
+    rising = isotonic(points)
+    models = models_of(points, rising)
+    folds = _folds(len(points.throughput))
+    held_out = {name: _error(points, model, folds)[0] for name, model in models.items()}
+    barred = {CONSTANT} if rises(points, key) else set()
+    choice = {name: model for name, model in models.items() if name not in barred}
+    name = _simplest({each: held_out[each] for each in choice})
+    whole = np.ones((1, len(points.throughput)))
     grid = _loads(points)
-    fit = models[chosen]
-    drawn = block_bootstrap(lambda places: fit(places)(grid), count, BLOCK, (*key, "latency"))
-    estimate = fit(np.arange(count))(grid)
-    # Latency is above 0 and errs by factors: its logarithm is what is spread.
-    with np.errstate(divide="ignore"):
-        logs = spread(np.log(estimate), np.log(drawn), widening(count, BLOCK, _PARAMETERS))
-    drawn = np.exp(logs)
-    known = np.isfinite(drawn).any(axis=0)
-    low, high = np.full(_GRID, np.nan), np.full(_GRID, np.nan)
-    low[known], high[known] = np.nanquantile(drawn[:, known], [0.05, 0.95], axis=0)
-    limit = unknown
-    if objective_s > 0:
-        reached = np.array([_reach(grid, row, objective_s) for row in drawn])
-        limit = percentiles(_reach(grid, estimate, objective_s), reached)
-        if chosen == CONSTANT:
-            held = estimate[0] <= objective_s
-            limit = Interval(*(3 * [np.inf if held else 0.0]))
-    return LatencyFit("", chosen, held_out, grid, estimate, low, high, limit)
+    drawn, chosen = _drawn(points, choice, grid, key)
+    model = models[name]
+    estimate = model(whole, grid)[0]
+    apart = model(_left_out(points), grid)
+    low, high = _band(points, estimate, drawn, apart)
+    return LatencyFit(
+        *("", name, held_out, chosen),
+        float(np.abs(np.log(model(whole, points.throughput)[0] / rising)).mean()),
+        _seen_limit(points, rising, objective_s),
+        *(grid, estimate, low, high),
+        _limit(points, (grid, estimate, drawn, apart), objective_s, name),
+    )
 
 
-def _models(points: LoadPoints) -> dict[str, Model]:
-    """Give the models that these data can be asked for, the simplest first."""
-    found: dict[str, Model] = {CONSTANT: lambda places: _constant(points, places)}
-    if points.has_utilisation:
-        servers = max(1, round(points.cores))
-        found[QUEUE] = lambda places: _waiting(points, places, (lambda rho: _waits(servers, rho),))
-        found[CURVE] = lambda places: _waiting(
-            points, places, tuple(_power(power) for power in _POWERS)
-        )
-    if not why_not_usl(points.concurrency):
-        found[SCALABILITY] = lambda places: _by_usl(points, places)
+def isotonic(points: LoadPoints) -> Floats:
+    """Give n latencies that only rise with load, as near to those measured as can be."""
+    order = np.argsort(points.throughput, kind="stable")
+    found = np.empty(len(order))
+    found[order] = isotonic_regression(points.latency_s[order]).x
     return found
 
 
-def _constant(points: LoadPoints, places: Ints) -> Callable[[Floats], Floats]:
-    """Latency that does not depend on load."""
-    level = float(np.exp(np.median(np.log(points.latency_s[places]))))
-    return lambda throughput: np.full(len(throughput), level)
+def rises(points: LoadPoints, key: tuple[str, ...]) -> bool:
+    """Tell whether latency in the busiest quarter is above that in the quietest half for sure.
+
+    A curve that is flat until it bends is near to a constant everywhere but where it matters.
+    """
+    logs, load = np.log(points.latency_s), points.throughput
+    busy, quiet = load >= np.quantile(load, _BUSY), load <= np.median(load)
+    drawn = []
+    for places in points.when.draws((*key, "rises")):
+        above, below = logs[places[busy[places]]], logs[places[quiet[places]]]
+        drawn.append(above.mean() - below.mean() if len(above) and len(below) else np.nan)
+    return bool(np.nanquantile(drawn, 0.05) > 0)
 
 
-def _power(power: float) -> Callable[[Floats], Floats]:
-    return lambda rho: rho**power / (1 - rho)
+def _why_not(points: LoadPoints) -> str:
+    """Say why latency against load is not identified; empty where it is."""
+    count = len(points.throughput)
+    if count < LEAST_BUCKETS:
+        return (
+            f"{count} spans of time with enough requests for their latency, "
+            f"{LEAST_BUCKETS} are needed: watch longer"
+        )
+    load = points.throughput
+    variation = float(load.std() / load.mean())
+    if variation < LEAST_VARIATION:
+        return (
+            f"load varies by {100 * variation:.0f} % about its mean, "
+            f"{100 * LEAST_VARIATION:.0f} are needed: ramp the load"
+        )
+    return ""
 
 
-@lru_cache(maxsize=64)
-def _wait_table(servers: int) -> tuple[Floats, Floats]:
-    """Give mean waits in M/M/m by utilisation, in times of service."""
-    rho = np.linspace(0, _MOST_UTILISATION, 512)
-    waits = [erlang_c(servers, float(each)) / (servers * (1 - float(each))) for each in rho]
-    return rho, np.array(waits)
+def _folds(count: int) -> Floats:
+    """Give FOLDS x n weights that leave out blocks by turns."""
+    fold = (np.arange(count) * FOLDS * 2 // max(count, 1)) % FOLDS
+    weights: Floats = (fold != np.arange(FOLDS)[:, None]).astype(np.float64)
+    return weights
 
 
-def _waits(servers: int, rho: Floats) -> Floats:
-    result: Floats = np.interp(rho, *_wait_table(servers))
-    return result
+def _error(points: LoadPoints, model: Model, weights: Floats) -> tuple[float, Floats]:
+    """Give a model's mean error over what was left out, and that of every row of weights.
+
+    Of the busier half alone: a limit is about that, and where there is no wait all are alike.
+    """
+    out = (weights == 0) & (points.throughput >= np.median(points.throughput))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        predicted = np.maximum(model(weights, points.throughput), 1e-12)
+        far = np.abs(np.log(predicted / points.latency_s))
+    # What a model cannot tell at all is as far off as a factor of ten.
+    far = np.where(np.isfinite(far), far, np.log(10)) * out
+    return float(far.sum() / max(out.sum(), 1)), far.sum(axis=1) / np.maximum(out.sum(axis=1), 1)
 
 
-def _waiting(
-    points: LoadPoints, places: Ints, shapes: tuple[Callable[[Floats], Floats], ...]
-) -> Callable[[Floats], Floats]:
-    """Latency = S + B x shape(utilisation), of the shape that fits best; relative errors count."""
-    latency = points.latency_s[places]
-    rho = points.utilisation(points.throughput[places])
-    best, least = (shapes[0], np.zeros(2)), np.inf
-    for shape in shapes:
-        design = np.column_stack([np.ones(len(rho)), shape(rho)]) / latency[:, None]
-        found, error = nnls(design, np.ones(len(rho)))
-        if error < least - 1e-12:
-            best, least = (shape, found), error
-    shape, (base, slope) = best
-    return lambda throughput: base + slope * shape(points.utilisation(throughput))
+def _simplest(errors: Mapping[str, float]) -> str:
+    """Give the first of the models that predict as well as any."""
+    least = min(errors.values())
+    return next(name for name, error in errors.items() if error <= _AS_WELL * least)
 
 
-def _by_usl(points: LoadPoints, places: Ints) -> Callable[[Floats], Floats]:
-    """Latency in proportion to N / X(N); NaN where no concurrency gives the throughput."""
-    load, throughput = points.concurrency[places], points.throughput[places]
-    if len(np.unique(load)) < 3:
-        return lambda wanted: np.full(len(wanted), np.nan)
-    fit = fit_usl(load, throughput, _DRAW_TOLERANCE)
-    ratio = float(np.median(points.latency_s[places] / fit.response_time(load)))
+def _drawn(
+    points: LoadPoints, models: Mapping[str, Model], grid: Floats, key: tuple[str, ...]
+) -> tuple[Floats, dict[str, float]]:
+    """Give d x g latencies, each by the model that tells best what its draw left out, and shares.
 
-    def predict(wanted: Floats) -> Floats:
-        found = np.array([fit.load(each) if each > 0 else np.nan for each in wanted.tolist()])
-        with np.errstate(invalid="ignore", divide="ignore"):
-            times = found / wanted
-        times[wanted <= 0] = _alone(fit)
-        result: Floats = ratio * times
-        return result
-
-    return predict
-
-
-def _alone(fit: Usl) -> float:
-    """Give the response time as concurrency comes near to none."""
-    return max(1 - fit.alpha, 1e-12) / fit.gamma
+    That the data could have chosen another model is part of what is not known.
+    """
+    count = len(points.throughput)
+    draws = points.when.draws((*key, "latency"))
+    weights = np.array([np.bincount(row, minlength=count) for row in draws], dtype=np.float64)
+    errors = np.array([_error(points, model, weights)[1] for model in models.values()])
+    good = errors <= _AS_WELL * errors.min(axis=0)
+    best = np.argmax(good, axis=0)
+    found = np.full((len(weights), len(grid)), np.nan)
+    for place, model in enumerate(models.values()):
+        rows = best == place
+        if rows.any():
+            found[rows] = model(weights[rows], grid)
+    shares = {name: float((best == place).mean()) for place, name in enumerate(models)}
+    return found, shares
 
 
-def _held_out(points: LoadPoints, model: Model) -> float:
-    """Give a model's error on blocks of buckets that it was not fitted to."""
-    place = np.arange(len(points.throughput))
-    fold = (place // BLOCK) % FOLDS
-    errors = []
-    for each in range(FOLDS):
-        out = fold == each
-        if not out.any() or out.all():
-            continue
-        predicted = model(place[~out])(points.throughput[out])
-        far = np.abs(np.log(np.maximum(predicted, 1e-12) / points.latency_s[out]))
-        # What a model cannot tell at all is as far off as a factor of ten.
-        errors.append(np.where(np.isfinite(far), far, np.log(10)))
-    return float(np.concatenate(errors).mean())
+def _left_out(points: LoadPoints) -> Floats:
+    """Give weights that leave out each instance in turn; none of one alone."""
+    count = len(points.throughput)
+    rows = [np.bincount(each, minlength=count) for each in points.when.left_out()]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), count)
+
+
+def _band(
+    points: LoadPoints, estimate: Floats, drawn: Floats, apart: Floats
+) -> tuple[Floats, Floats]:
+    """Give the 90 % band: latency is above 0 and errs by factors, so its logarithm is spread."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs, centre = np.log(drawn), np.log(estimate)
+        factor = spreading(logs, np.log(apart), points.when, _PARAMETERS)
+        wide = np.exp(spread(centre, logs, float(np.nanmedian(factor))))
+    known = np.isfinite(wide).any(axis=0)
+    low, high = np.full(_GRID, np.nan), np.full(_GRID, np.nan)
+    low[known], high[known] = np.nanquantile(wide[:, known], [0.05, 0.95], axis=0)
+    return low, high
+
+
+def _limit(
+    points: LoadPoints,
+    curves: tuple[Floats, Floats, Floats, Floats],
+    objective_s: float,
+    model: str,
+) -> Interval:
+    """Give the load at which an objective is met, with what is not known of it."""
+    grid, estimate, drawn, apart = curves
+    if not objective_s > 0:
+        return Interval(np.nan, np.nan, np.nan)
+    if model == CONSTANT:
+        return Interval(*(3 * [np.inf if estimate[0] <= objective_s else 0.0]))
+    own = _reach(grid, estimate[None, :], objective_s)
+    reached = _reach(grid, drawn, objective_s)[:, None]
+    without = _reach(grid, apart, objective_s)[:, None]
+    factor = spreading(reached, without, points.when, _PARAMETERS)
+    wide = np.maximum(spread(own, reached, factor)[:, 0], 0.0)
+    return percentiles(float(own[0]), wide)
 
 
 def _loads(points: LoadPoints) -> Floats:
     """Give loads to look at: up to full cores, at most some times what was seen."""
     most = _MOST_REACH * float(points.throughput.max())
     if points.has_utilisation:
-        full = (_MOST_UTILISATION * points.cores - points.background) / points.core_seconds
+        full = (MOST_UTILISATION * points.cores - points.background) / points.core_seconds
         most = min(most, max(full, float(points.throughput.max())))
     return np.linspace(0.0, most, _GRID)
 
 
-def _reach(grid: Floats, latency: Floats, objective_s: float) -> float:
-    """Give the last load before the first whose latency is above an objective."""
+def _reach(grid: Floats, latency: Floats, objective_s: float) -> Floats:
+    """Give for each of d curves the load at which it first leaves an objective."""
     above = ~(latency <= objective_s)
-    if not above.any():
-        return float(grid[-1])
-    first = int(np.argmax(above))
-    return float(grid[first - 1]) if first else 0.0
+    first = np.argmax(above, axis=1)
+    rows = np.arange(len(latency))
+    before = np.maximum(first - 1, 0)
+    low, high = latency[rows, before], latency[rows, first]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        part = np.clip((objective_s - low) / (high - low), 0.0, 1.0)
+    part = np.where(np.isfinite(part), part, 0.0)
+    found = grid[before] + part * (grid[first] - grid[before])
+    result: Floats = np.where(above.any(axis=1), np.where(first == 0, 0.0, found), grid[-1])
+    return result
+
+
+def _seen_limit(points: LoadPoints, rising: Floats, objective_s: float) -> float:
+    """Give the highest load seen at which the fit that only rises holds the objective."""
+    held = rising <= objective_s
+    return float(points.throughput[held].max()) if objective_s > 0 and held.any() else np.nan

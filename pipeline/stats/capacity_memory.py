@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.stats.bootstrap import Floats, Interval, Ints, percentiles
 from pipeline.stats.capacity_buckets import CapacityBuckets
-from pipeline.stats.capacity_draws import spread_draws
+from pipeline.stats.capacity_draws import group_means, spread_draws
 
 LEAST_BUCKETS = 30
 LEAST_VARIATION = 0.2
@@ -32,7 +32,7 @@ class MemoryFit:
         reason: why it is not identified; empty where it is.
         base_bytes: without a request, at the end of what was seen: it holds what has leaked.
         bytes_in_flight: what a request in flight takes.
-        drift_bytes_per_hour: how it grows by itself; NaN where load rose with time all along.
+        drift_bytes_per_hour: how it grows by itself.
         draws: d x 2: base and bytes in flight of every draw.
         leaks: whether the whole interval of drift is above 0.
         buckets: that count.
@@ -54,8 +54,9 @@ def fit_memory(buckets: CapacityBuckets, key: tuple[str, ...]) -> MemoryFit:
         buckets: n buckets; those without memory are left out.
         key: what they are of; draws depend on it alone.
     """
-    known = np.isfinite(buckets.memory_bytes)
-    memory, load = buckets.memory_bytes[known], buckets.concurrency_mean[known]
+    flight = buckets.concurrency_at_memory
+    known = np.isfinite(buckets.memory_bytes) & np.isfinite(flight)
+    memory, load = buckets.memory_bytes[known], flight[known]
     hours = buckets.start_s[known] / 3600
     hours = hours - hours.max() if len(hours) else hours
     unknown = Interval(np.nan, np.nan, np.nan)
@@ -63,19 +64,21 @@ def fit_memory(buckets: CapacityBuckets, key: tuple[str, ...]) -> MemoryFit:
         reason = f"{len(memory)} buckets with memory, {LEAST_BUCKETS} are needed: watch longer"
         empty = np.zeros((0, 2))
         return MemoryFit(reason, unknown, unknown, unknown, empty, False, len(memory))
-    # Of two that rise together neither is told apart: what a ramp took is put to its requests.
-    ramp = _together(load, hours)
-    columns = [np.ones(len(memory)), load] + ([] if ramp else [hours])
-    design = np.column_stack(columns)
+    instance = np.unique(buckets.instance[known], return_inverse=True)[1]
+    # Drift stays in it also where load rose all along: a leak is no memory of requests, and that
+    # the two can hardly be told apart then is what the intervals say.
+    design = np.column_stack([load, hours])
 
     def fit(places: Ints) -> Floats:
-        return _huber(design[places], memory[places])
+        return _huber(design[places], memory[places], instance[places])
 
-    every, drawn = spread_draws(fit, len(memory), (*key, "memory"), design.shape[1])
+    moments = buckets.moments.of(known)
+    parameters = design.shape[1] + int(instance.max()) + 1
+    every, drawn = spread_draws(fit, moments, (*key, "memory"), parameters)
     found = [
         percentiles(float(value), column) for value, column in zip(every, drawn.T, strict=True)
     ]
-    base, each, drift = (*found, unknown)[:3]
+    base, each, drift = found
     variation = float(load.std() / load.mean()) if load.mean() > 0 else 0.0
     reason = ""
     if variation < LEAST_VARIATION:
@@ -85,6 +88,11 @@ def fit_memory(buckets: CapacityBuckets, key: tuple[str, ...]) -> MemoryFit:
         )
     elif not each.low > 0:
         reason = "memory does not rise with requests in flight beyond chance"
+        if _together(load, hours):
+            reason += ": load rose with time all along, as a leak would; ramp it up and down"
+    if reason:
+        base = each = unknown
+        drift = unknown if variation < LEAST_VARIATION else drift
     return MemoryFit(reason, base, each, drift, drawn[:, :2], drift.low > 0, len(memory))
 
 
@@ -95,23 +103,32 @@ def _together(load: Floats, hours: Floats) -> bool:
     return abs(float(np.corrcoef(load, hours)[0, 1])) > MOST_CORRELATION
 
 
-def _huber(design: Floats, values: Floats) -> Floats:
-    """Fit by least squares in which far values count less, round by round."""
-    # Columns of very different size would lose digits.
+def _huber(design: Floats, values: Floats, instance: Ints) -> Floats:
+    """Fit within instances by least squares in which far values count less, round by round.
+
+    Returns:
+        The mean level of instances without load, and a slope a column.
+    """
     scale = np.maximum(np.abs(design).max(axis=0), 1e-300)
     columns = design / scale
     weight = np.ones(len(values))
-    found = np.zeros(design.shape[1])
+    slopes = np.zeros(design.shape[1])
     for _ in range(_ROUNDS):
-        root = np.sqrt(weight)
-        before = found
-        found = np.linalg.lstsq(columns * root[:, None], values * root, rcond=None)[0]
-        if np.allclose(found, before, rtol=_SETTLED, atol=0):
+        before = slopes
+        levels = group_means(np.column_stack([values, columns]), instance, weight)
+        apart = columns - levels[instance, 1:]
+        weighted = apart * weight[:, None]
+        # Of a draw without any variation the least slopes are taken.
+        slopes = np.linalg.pinv(weighted.T @ apart, hermitian=True) @ (
+            weighted.T @ (values - levels[instance, 0])
+        )
+        own = levels[:, 0] - levels[:, 1:] @ slopes
+        if np.allclose(slopes, before, rtol=_SETTLED, atol=0):
             break
-        far = np.abs(values - columns @ found)
+        far = np.abs(values - own[instance] - columns @ slopes)
         sigma = _SIGMA * float(np.median(far))
         if sigma <= 1e-12 * float(np.abs(values).max()):
             break
         weight = np.minimum(1.0, _HUBER * sigma / np.maximum(far, 1e-300))
-    result: Floats = found / scale
+    result: Floats = np.concatenate([[np.nanmean(own)], slopes / scale])
     return result

@@ -8,14 +8,14 @@ of nonlinear least squares (Bates and Watts, 1988, section 2.3).
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import least_squares
 from scipy.stats import t as student
 
-from pipeline.stats.bootstrap import Floats, Interval, block_bootstrap, percentiles
+from pipeline.stats.bootstrap import Floats, Interval
 
 LEAST_LOADS = 6
 LEAST_DECADES = 1.0
@@ -27,6 +27,8 @@ _PARAMETERS = 3
 _START_ALPHA, _START_BETA = 0.01, 1e-4
 # Of a draw: far below what draws differ by.
 _DRAW_TOLERANCE = 1e-6
+_ROUNDS = 40
+_BOUNDED = np.array([False, True, True])
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def fit_usl(load: ArrayLike, throughput: ArrayLike, tolerance: float = 1e-14) ->
     found = least_squares(
         lambda parameters: _model(parameters, n) - x,
         start,
-        jac=lambda parameters: _jacobian(parameters, n),
+        jac=lambda parameters: _jacobian(parameters, n).T,
         bounds=([0, 0, 0], [np.inf, 1, 1]),
         x_scale="jac",
         ftol=tolerance,
@@ -187,34 +189,56 @@ def why_not_usl(load: ArrayLike, fit: Usl | None = None) -> str:
     return ""
 
 
-def derived_intervals(
-    load: ArrayLike, throughput: ArrayLike, key: tuple[str, ...], block: int = 1
-) -> dict[str, Interval]:
-    """Give gamma, alpha, beta, the peak and the limit with intervals from a block bootstrap.
+def fit_usl_draws(load: Floats, throughput: Floats, weights: Floats, start: Usl) -> list[Usl]:
+    """Fit the law to many draws at once, each from the fit of all.
+
+    Gauss-Newton with halved steps, parameters held at 0 or 1 where they would leave; as near to
+    ``fit_usl`` of every draw as draws need.
 
     Args:
-        load, throughput: n each, in the order of time.
-        key: what they are of; draws depend on it alone.
-        block: observations that hang together.
+        load, throughput: n each.
+        weights: d x n, how often a draw holds each observation.
+        start: the fit of all.
+
+    Returns:
+        d fits, of which only the parameters count.
     """
-    n, x = np.asarray(load, np.float64), np.asarray(throughput, np.float64)
+    found = np.tile([start.gamma, start.alpha, start.beta], (len(weights), 1))
+    share = np.ones(len(weights))
+    error = _squares(found, load, throughput, weights)
+    for _ in range(_ROUNDS):
+        slopes = _jacobian(found.T[:, :, None], load)
+        short = weights * (throughput - _model(found.T[:, :, None], load))
+        pull = (slopes * short[:, None, :]).sum(axis=2)
+        matrix = (slopes * weights[:, None, :]) @ slopes.transpose(0, 2, 1)
+        held = (found <= 0) & (pull < 0) | (found >= 1) & (pull > 0) & _BOUNDED
+        step = _solved(matrix, pull, held)
+        tried = found + share[:, None] * step
+        tried = np.clip(tried, 0.0, np.where(_BOUNDED, 1.0, np.inf))
+        other = _squares(tried, load, throughput, weights)
+        better = other <= error
+        found[better], error[better] = tried[better], other[better]
+        share = np.where(better, np.minimum(2 * share, 1.0), share / 4)
+        if np.abs(share[:, None] * step).max(initial=0.0) < _DRAW_TOLERANCE * start.gamma:
+            break
+    return [replace(start, gamma=row[0], alpha=row[1], beta=row[2]) for row in found.tolist()]
 
-    def values(fit: Usl) -> Floats:
-        peak = (fit.peak_load, fit.peak_throughput)
-        return np.array([fit.gamma, fit.alpha, fit.beta, *peak, fit.limit])
 
-    def draw(places: np.ndarray) -> Floats:
-        if len(np.unique(n[places])) < _PARAMETERS:
-            return np.full(6, np.nan)
-        return values(fit_usl(n[places], x[places], _DRAW_TOLERANCE))
+def _squares(parameters: Floats, load: Floats, throughput: Floats, weights: Floats) -> Floats:
+    far = throughput - _model(parameters.T[:, :, None], load)
+    total: Floats = (weights * far**2).sum(axis=1)
+    return total
 
-    drawn = block_bootstrap(draw, len(n), block, key)
-    names = ("gamma", "alpha", "beta", "peak_load", "peak_throughput", "limit")
-    estimates = values(fit_usl(n, x))
-    return {
-        name: percentiles(float(estimate), column)
-        for name, estimate, column in zip(names, estimates, drawn.T, strict=True)
-    }
+
+def _solved(matrix: Floats, pull: Floats, held: NDArray[np.bool_]) -> Floats:
+    """Give the step of every draw, none for what is held."""
+    free = ~held
+    size = np.sqrt(np.maximum(np.einsum("dii->di", matrix), 1e-300))
+    scaled = matrix / size[:, :, None] / size[:, None, :]
+    scaled = scaled * free[:, :, None] * free[:, None, :]
+    scaled = scaled + np.eye(_PARAMETERS) * (held + 1e-10)[:, None, :]
+    step: Floats = np.linalg.solve(scaled, (pull / size * free)[:, :, None])[:, :, 0] / size
+    return step
 
 
 def _model(parameters: Floats, load: Floats) -> Floats:
@@ -224,15 +248,15 @@ def _model(parameters: Floats, load: Floats) -> Floats:
 
 
 def _jacobian(parameters: Floats, load: Floats) -> Floats:
-    """Give how throughput grows with gamma, alpha and beta, n x 3."""
+    """Give how throughput grows with gamma, alpha and beta: 3 x n, or d x 3 x n of d of each."""
     gamma, alpha, beta = parameters
     below = 1 + alpha * (load - 1) + beta * load * (load - 1)
     slope = -gamma * load * (load - 1) / below**2
-    return np.stack([load / below, slope, slope * load], axis=1)
+    return np.stack([load / below, slope, slope * load], axis=-2)
 
 
 def _errors(parameters: Floats, load: Floats, variance: float) -> tuple[float, ...]:
     """Give standard errors, of parameters on their bounds too: what the data say of them alone."""
-    jacobian = _jacobian(parameters, load)
+    jacobian = _jacobian(parameters, load).T
     covariance = variance * np.linalg.pinv(jacobian.T @ jacobian)
     return tuple(float(each) for each in np.sqrt(np.diag(covariance)))

@@ -2,22 +2,26 @@
 -- The stamp of a point is the end of its interval; what it added is spread over that evenly.
 WITH points AS (
   SELECT
-    service_name,
-    COALESCE(service_version, '') AS service_version,
-    COALESCE(service_instance_id, '') AS service_instance_id,
+    rates.service_name,
+    COALESCE(rates.service_version, '') AS service_version,
+    COALESCE(rates.service_instance_id, '') AS service_instance_id,
     name,
     series_id,
-    time_unix_nano AS ended,
-    time_unix_nano - CAST(ROUND(interval_seconds * 1e9) AS BIGINT) AS started,
+    time_unix_nano - COALESCE(phase_nano, 0) AS ended,
+    time_unix_nano - COALESCE(phase_nano, 0)
+      - CAST(ROUND(interval_seconds * 1e9) AS BIGINT) AS started,
     delta * CASE unit
       WHEN 'ms' THEN 1e-3
       WHEN 'us' THEN 1e-6
       WHEN 'ns' THEN 1e-9
       ELSE 1
     END AS seconds
-  FROM metric_rates
+  FROM metric_rates AS rates
+  LEFT JOIN capacity_phases AS phases
+    ON phases.service_name = rates.service_name
+    AND phases.service_instance_id = COALESCE(rates.service_instance_id, '')
   WHERE LIST_CONTAINS(CAST($counters AS VARCHAR[]), name)
-    AND service_name GLOB $service
+    AND rates.service_name GLOB $service
     AND delta >= 0
     AND interval_seconds BETWEEN 0.001 AND 3600
     AND time_unix_nano > $since

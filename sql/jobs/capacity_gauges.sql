@@ -2,9 +2,9 @@
 -- Series of one gauge, such as the pools of a heap, are added up.
 WITH points AS (
   SELECT
-    service_name,
-    COALESCE(service_version, '') AS service_version,
-    COALESCE(service_instance_id, '') AS service_instance_id,
+    metrics.service_name,
+    COALESCE(metrics.service_version, '') AS service_version,
+    COALESCE(metrics.service_instance_id, '') AS service_instance_id,
     name,
     COALESCE(
       attributes['db.client.connection.pool.name'],
@@ -15,12 +15,17 @@ WITH points AS (
     ) AS pool,
     series_id,
     time_unix_nano,
-    -- A point is the level at the end of its interval.
-    (time_unix_nano - 1) // $bucket AS bucket,
+    -- A point is the level at the end of its interval, also where it is read a little late.
+    (time_unix_nano - COALESCE(phase_nano, 0) - 1 - $bucket // 10) // $bucket AS bucket,
+    (time_unix_nano - COALESCE(phase_nano, 0) - 1 - $bucket // 10) % $bucket / $bucket + 0.1
+      AS place,
     COALESCE(value_double, CAST(value_int AS DOUBLE)) AS value
   FROM metrics
+  LEFT JOIN capacity_phases AS phases
+    ON phases.service_name = metrics.service_name
+    AND phases.service_instance_id = COALESCE(metrics.service_instance_id, '')
   WHERE LIST_CONTAINS(CAST($gauges AS VARCHAR[]), name)
-    AND service_name GLOB $service
+    AND metrics.service_name GLOB $service
     AND metric_type IN ('gauge', 'sum')
     AND COALESCE(flags, 0) & 1 = 0
     AND time_unix_nano > $since
@@ -34,7 +39,7 @@ WITH points AS (
       'used'
     ) IN ('used', 'active', 'busy', 'user', 'system')
   QUALIFY ROW_NUMBER() OVER (
-      PARTITION BY name, service_name, metric_type, series_id, time_unix_nano
+      PARTITION BY name, metrics.service_name, metric_type, series_id, time_unix_nano
       ORDER BY ingest_time_unix_nano, ingest_batch_id
     ) = 1
 ), by_series AS (
@@ -48,7 +53,8 @@ WITH points AS (
     series_id,
     MIN(value) AS least,
     LIST_AVG(LIST(value ORDER BY time_unix_nano)) AS mean,
-    MAX(value) AS most
+    MAX(value) AS most,
+    LIST_AVG(LIST(place ORDER BY time_unix_nano)) AS place
   FROM points
   GROUP BY ALL
 )
@@ -61,7 +67,9 @@ SELECT
   bucket,
   LIST_SUM(LIST(least ORDER BY series_id)) AS least,
   LIST_SUM(LIST(mean ORDER BY series_id)) AS mean,
-  LIST_SUM(LIST(most ORDER BY series_id)) AS most
+  LIST_SUM(LIST(most ORDER BY series_id)) AS most,
+  -- Where in the bucket its points are, 0 for its start and 1 for its end.
+  LIST_AVG(LIST(place ORDER BY series_id)) AS place
 FROM by_series
 GROUP BY ALL
 ORDER BY ALL

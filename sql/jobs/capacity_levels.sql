@@ -3,7 +3,8 @@ WITH events AS (
   SELECT
     service_name,
     service_version,
-    UNNEST([started, ended]) AS time,
+    -- Instances count from edges of their own: here all are on one clock again.
+    UNNEST([started + phase_nano, ended + phase_nano]) AS time,
     UNNEST([weight, -weight]) AS added
   FROM capacity_requests
 ), levels AS (

@@ -16,7 +16,7 @@ SELECT
   samples.service_name,
   COALESCE(samples.service_version, '') AS service_version,
   COALESCE(samples.service_instance_id, '') AS service_instance_id,
-  samples.time_unix_nano // $bucket AS bucket,
+  (samples.time_unix_nano - COALESCE(phase_nano, 0)) // $bucket AS bucket,
   entries.operation,
   CAST(SUM(samples.value) AS DOUBLE) / 1e9 AS profile_s,
   CAST(SUM(COALESCE(samples.samples, 1)) AS BIGINT) AS observations
@@ -25,6 +25,9 @@ JOIN entries
   ON entries.service_name = samples.service_name
   AND entries.span_id = COALESCE(samples.local_root_span_id, samples.span_id)
   AND entries.trace_id = COALESCE(samples.trace_id, entries.trace_id)
+LEFT JOIN capacity_phases AS phases
+  ON phases.service_name = samples.service_name
+  AND phases.service_instance_id = COALESCE(samples.service_instance_id, '')
 WHERE samples.profile_type = 'cpu'
   AND samples.sample_unit = 'nanoseconds'
   AND NOT samples.is_cumulative

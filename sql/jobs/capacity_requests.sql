@@ -88,7 +88,22 @@ SELECT
   entries.start_time_unix_nano AS started,
   entries.start_time_unix_nano + entries.duration_nano AS ended,
   COALESCE(entries.sampling_weight, 1) AS weight,
-  entries.duration_nano - COALESCE(waited.waited_nano, 0) AS self_nano
+  entries.duration_nano - COALESCE(waited.waited_nano, 0) AS self_nano,
+  -- A CPU time below 0 is how instrumentation says that it could not tell.
+  CASE
+    WHEN $cpu_attribute <> '' THEN
+      CASE
+        WHEN TRY_CAST(entries.attributes[$cpu_attribute] AS DOUBLE) >= 0
+          THEN TRY_CAST(entries.attributes[$cpu_attribute] AS DOUBLE) * $cpu_unit
+      END
+    WHEN TRY_CAST(entries.attributes['io.retit.startcputime'] AS DOUBLE) >= 0
+      AND TRY_CAST(entries.attributes['io.retit.endcputime'] AS DOUBLE)
+        >= TRY_CAST(entries.attributes['io.retit.startcputime'] AS DOUBLE)
+      THEN (
+        TRY_CAST(entries.attributes['io.retit.endcputime'] AS DOUBLE)
+        - TRY_CAST(entries.attributes['io.retit.startcputime'] AS DOUBLE)
+      ) / 1e9
+  END AS cpu_s
 FROM entries
 LEFT JOIN waited
   ON waited.trace_id = entries.trace_id

@@ -140,3 +140,25 @@ def test_a_price_stands_beside_a_cost_and_nothing_else(
     file.write_text(f"[[budget]]\n{line}\nmax = 1\n", encoding="utf-8")
     with pytest.raises(UsageError, match=problem):
         read_budgets(file)
+
+
+def test_two_versions_have_an_answer_each_and_their_costs_are_compared(
+    lake: Lake, tailgate: Tailgate
+) -> None:
+    land_costs(lake, "v1", 0.09)
+    land_costs(lake, "v2", 0.18)
+    text = tailgate("--lake", lake.path, "--price", "cpu=0.04/h", status=3)
+    assert "shop v1: " in text
+    assert "shop v2: " in text
+    assert "cost beside v1: +100 %" in text
+    told = json.loads(
+        tailgate("--lake", lake.path, "--price", "cpu=0.04/h", "--format", "json", status=3)
+    )
+    assert [each["service_version"] for each in told["services"]] == ["v1", "v2"]
+    (change,) = told["cost_changes"]
+    assert change["change_ratio"]["low"] > 0.9
+
+
+def test_an_attribute_of_cpu_time_needs_its_unit(lake: Lake, tailgate: Tailgate) -> None:
+    told = tailgate("--lake", lake.path, "--cpu-attribute", "thread.cpu", status=2)
+    assert "must end with _ns, _us, _ms, _s" in told

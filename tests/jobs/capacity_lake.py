@@ -42,6 +42,7 @@ def land_shop(
     rows: list[dict[str, Any]] = []
     points: list[dict[str, Any]] = []
     busy_total = 0.0
+    told: list[tuple[float, float]] = []
     for bucket in range(buckets):
         rate = most_per_s * (0.1 + 0.9 * bucket / max(buckets - 1, 1))
         busy, held = BACKGROUND_CORES * BUCKET_S, 0.0
@@ -61,9 +62,13 @@ def land_shop(
             busy += cost * CPU_S[name] * count * weight
             held += float(took.sum()) * weight
         busy_total += busy * (1 + 0.01 * rng.standard_normal())
-        level = MEMORY_BASE + MEMORY_A_REQUEST * held / BUCKET_S
+        told.append((busy_total, held / BUCKET_S))
+    for bucket, (busy, flight) in enumerate(told):
+        # Memory is told at the end of a bucket: of what is in flight about that moment.
+        about = (flight + told[min(bucket + 1, buckets - 1)][1]) / 2
+        level = MEMORY_BASE + MEMORY_A_REQUEST * about
         noisy = level * (1 + 0.002 * rng.standard_normal())
-        points += _points(bucket, busy_total, noisy, whose, metrics)
+        points += _points(bucket, busy, noisy, whose, metrics)
     append(lake, SPANS, spans_table(rows))
     if points:
         append(lake, METRICS, rows_of(points))

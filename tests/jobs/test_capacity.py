@@ -161,7 +161,7 @@ def test_known_costs_are_found_again_within_their_intervals(shop: Lake) -> None:
     for name, cost in zip(found.rows.buckets.operations, found.demand.by_operation, strict=True):
         assert cost.estimate == pytest.approx(CPU_S[name], rel=0.05)
     assert found.demand.background.estimate == pytest.approx(BACKGROUND_CORES, rel=0.2)
-    assert found.memory.bytes_in_flight.estimate == pytest.approx(MEMORY_A_REQUEST, rel=0.1)
+    assert found.memory.bytes_in_flight.holds(MEMORY_A_REQUEST)
     assert not found.memory.leaks
     cpu = next(each for each in found.limits if each.resource == "cpu")
     # Seven tenths of two cores less the background, at what a request of this mix costs.

@@ -8,14 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.stats.bootstrap import Interval
+from pipeline.stats.capacity_band import scalability_band
 from pipeline.stats.capacity_buckets import CapacityBuckets
 from pipeline.stats.capacity_cost import cost_per_million
 from pipeline.stats.capacity_demand import fit_demand
-from pipeline.stats.capacity_draws import widening
-from pipeline.stats.capacity_latency import CONSTANT, QUEUE, LoadPoints, fit_latency
+from pipeline.stats.capacity_draws import Moments, spread_draws, widening
+from pipeline.stats.capacity_latency import (
+    CONSTANT,
+    GENERAL_QUEUE,
+    QUEUE,
+    LoadPoints,
+    fit_latency,
+)
 from pipeline.stats.capacity_limits import Limit, not_identified, ratio_limit, replicas, safe_load
 from pipeline.stats.capacity_memory import fit_memory
-from pipeline.stats.queueing import mean_wait
+from pipeline.stats.queueing import erlang_c, mean_wait
+from pipeline.stats.usl import fit_usl
 
 KEY = ("shop", "1.4.1")
 
@@ -41,8 +49,6 @@ def buckets(
         "cpu_cores": (load @ costs + 0.1) * (1 + noise * rng.standard_normal(count)),
         "self_time_s": 10 * load * costs,
         "memory_bytes": 200e6 + 4e6 * flight + 1e5 * rng.standard_normal(count),
-        "latency_p50_s": np.full(count, 0.1),
-        "latency_p95_s": np.full(count, 0.2),
         "instance": np.zeros(count, dtype=np.int64),
     } | given
     leak = found.pop("leak_bytes_per_hour", 0.0)
@@ -196,6 +202,98 @@ def test_a_million_requests_cost_their_cpu_at_its_price() -> None:
     assert cost_per_million(buckets(5), 0.036, 0.0, KEY).reason.startswith("5 buckets")
 
 
-@given(st.integers(10, 10_000), st.integers(1, 4))
-def test_fewer_blocks_make_wider_intervals(count: int, parameters: int) -> None:
-    assert widening(count, 5, parameters) >= widening(count * 2, 5, parameters) > 1
+@given(st.integers(10, 10_000), st.floats(0, 0.5))
+def test_fewer_blocks_make_wider_intervals(count: int, share: float) -> None:
+    assert widening(count, 5, share) >= widening(count * 2, 5, share) > 1
+
+
+def test_a_curve_that_bends_late_is_never_taken_for_a_constant() -> None:
+    # Flat for most of the ramp; the busiest fifth takes half as long again.
+    load = np.linspace(1, 14, 60)
+    bend = np.where(load > 11, 1.5, 1.0)
+    latency = 0.8 * bend * np.exp(0.1 * np.random.default_rng(3).standard_normal(60))
+    points = LoadPoints(load, load * 0.5, latency, 0.05, 0.1, 2.0)
+    found = fit_latency(points, 1.1, KEY)
+    assert CONSTANT in found.held_out
+    assert found.model != CONSTANT
+    assert found.limit.low <= 14
+    # The fit that only rises is the sanity check: it holds the objective up to the bend.
+    assert found.isotonic_limit == pytest.approx(11, abs=1.5)
+
+
+def test_latency_under_a_steady_load_is_not_identified() -> None:
+    load = np.full(60, 5.0) + 0.1 * np.random.default_rng(1).standard_normal(60)
+    found = fit_latency(LoadPoints(load, load, np.full(60, 0.2), 0.02, 0.0, 2.0), 0.3, KEY)
+    assert "ramp the load" in found.reason
+    assert math.isnan(found.limit.estimate)
+
+
+def test_theory_alone_tells_the_latency_of_a_queue_whose_variation_is_known() -> None:
+    # M/D/2 by Allen and Cunneen: half the wait of M/M/2, on top of 100 ms.
+    load = np.random.default_rng(2).permutation(np.linspace(10, 90, 60))
+    waits = [
+        0.5 * -math.log(0.05 / erlang_c(2, x / 100)) * 0.02 / (2 * (1 - x / 100)) for x in load
+    ]
+    latency = 0.1 + np.maximum(waits, 0.0)
+    points = LoadPoints(load, load * 0.1, latency, 0.02, 0.0, 2.0, variation=0.5)
+    found = fit_latency(points, 0.2, KEY)
+    assert found.held_out[GENERAL_QUEUE] < 0.01
+    assert found.model == GENERAL_QUEUE
+
+
+def test_only_operations_that_go_together_are_merged_and_the_note_names_them() -> None:
+    given = buckets()
+    own = given.completions_per_s
+    load = np.column_stack([own, 0.5 * own[:, 0]])
+    cores = load @ [0.010, 0.025, 0.010] + 0.1
+    work = 10 * load * [0.010, 0.025, 0.010]
+    found = fit_demand(
+        buckets(
+            operations=("cart", "pay", "stock"),
+            completions_per_s=load,
+            cpu_cores=cores,
+            self_time_s=work,
+        ),
+        KEY,
+    )
+    assert any("collinear: cart + stock rise and fall together" in each for each in found.notes)
+    assert found.check[1].estimate == pytest.approx(0.025, rel=0.01)
+    assert math.isnan(found.check[0].estimate)
+
+
+def test_instances_that_differ_make_an_interval_of_what_others_would_cost() -> None:
+    # Four instances of one cost each, exact: 8, 9, 11 and 12 ms. Student's t of three degrees:
+    # 10 ms and 2.35 times 1.83 / 2 either way.
+    instance = np.repeat(np.arange(4), 60)
+    cost = np.array([0.008, 0.009, 0.011, 0.012])[instance]
+    moments = Moments(np.tile(np.arange(60) * 10.0, 4), instance)
+    noise = 1e-5 * np.random.default_rng(1).standard_normal(240)
+    every, drawn = spread_draws(lambda rows: np.array([(cost + noise)[rows].mean()]), moments, KEY)
+    low, high = np.quantile(drawn[:, 0], [0.05, 0.95])
+    assert every[0] == pytest.approx(0.010, rel=1e-3)
+    assert (high - low) / 2 == pytest.approx(2.35 * 0.00183 / 2, rel=0.15)
+
+
+def test_a_peak_counts_where_throughput_was_seen_to_fall_beyond_it() -> None:
+    rng = np.random.default_rng(4)
+    moments = Moments(np.arange(60, dtype=np.float64) * 10, np.zeros(60, np.int64))
+    load = np.repeat(np.geomspace(1, 60, 12), 5)
+    law = 10 * load / (1 + 0.05 * (load - 1) + 0.004 * load * (load - 1))
+    grid = np.linspace(1, 60, 10)
+    for most, passed in ((60, True), (12, False)):
+        seen = load <= most
+        throughput = (law * rng.lognormal(0, 0.01, 60))[seen]
+        fit = fit_usl(load[seen], throughput)
+        found = scalability_band(fit, load[seen], throughput, moments.of(seen), grid, KEY)
+        assert found.passed == passed
+        assert found.intervals["peak_load"].holds(math.sqrt(0.95 / 0.004))
+
+
+def test_requests_that_cost_more_under_load_are_told_so_and_limits_go_by_the_busy_half() -> None:
+    given = buckets()
+    load = given.throughput_per_s
+    cores = 0.1 + 0.010 * load + np.maximum(load - 22, 0) * 0.020
+    found = fit_demand(buckets(cpu_cores=cores), KEY)
+    assert any("ms of CPU in quiet buckets" in each for each in found.notes)
+    # 10 ms below 22 a second, 30 above: what limits are drawn from is the dearer one.
+    assert np.median(found.draws[:, 0]) == pytest.approx(0.030, rel=0.1)

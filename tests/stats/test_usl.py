@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.stats.usl import derived_intervals, fit_usl, why_not_usl
+from pipeline.stats.usl import fit_usl, fit_usl_draws, why_not_usl
 
 CORPUS = Path(os.environ.get("TAILGATE_CORPUS") or Path(__file__).parents[3] / "shared" / "corpus")
 
@@ -90,14 +90,17 @@ def test_flat_load_and_noise_are_not_identified() -> None:
     assert "explains" in why_not_usl(load, noise)
 
 
-def test_intervals_hold_the_truth_and_are_the_same_each_time() -> None:
-    held = 0
-    load = np.geomspace(1, 100, 30)
-    truth = 20 * load / (1 + 0.05 * (load - 1) + 0.0005 * load * (load - 1))
-    for seed in range(10):
-        rng = np.random.default_rng(seed)
-        drawn = derived_intervals(load, truth * rng.lognormal(0, 0.02, 30), (str(seed),))
-        held += drawn["peak_throughput"].holds(float(fit_usl(load, truth).peak_throughput))
-    assert held >= 7
-    again = derived_intervals(load, truth, ("a",))
-    assert again == derived_intervals(load, truth, ("a",))
+def test_draws_that_are_fitted_at_once_are_fitted_as_each_would_be() -> None:
+    rng = np.random.default_rng(3)
+    load = np.geomspace(1, 60, 40)
+    for beta in (0.0, 0.002):
+        law = 10 * load / (1 + 0.05 * (load - 1) + beta * load * (load - 1))
+        throughput = law * rng.lognormal(0, 0.05, 40)
+        weights = rng.multinomial(40, np.full(40, 1 / 40), 20).astype(np.float64)
+        drawn = fit_usl_draws(load, throughput, weights, fit_usl(load, throughput))
+        for fit, own in zip(drawn, weights, strict=True):
+            places = np.repeat(np.arange(40), own.astype(int))
+            alone = fit_usl(load[places], throughput[places])
+            assert (fit.gamma, fit.alpha, fit.beta) == pytest.approx(
+                (alone.gamma, alone.alpha, alone.beta), rel=1e-3, abs=1e-5
+            )
