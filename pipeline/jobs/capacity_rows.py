@@ -12,6 +12,7 @@ from pipeline.jobs.capacity_blocks import by_operation, floats, latency_blocks, 
 from pipeline.jobs.capacity_gauges import Meters, Pool, meters_of
 from pipeline.jobs.capacity_request import LEAST_BUCKET_S, MOST_BUCKET_S, CapacityRequest
 from pipeline.jobs.capacity_sources import CPU_COUNTERS, GAUGES
+from pipeline.jobs.capacity_sweep import concurrency, levels
 from pipeline.jobs.job import Connection, ask, asking, define_view
 from pipeline.lake import Lake, take_snapshot
 from pipeline.lake.catalog import define_table
@@ -97,16 +98,22 @@ def read_capacity_rows(lake: Lake, request: CapacityRequest) -> list[ServiceRows
         width = request.bucket_s or _bucket_of(connection, chosen)
         bucket = {"bucket": width * _SECOND_NANO}
         window = {k: values[k] for k in ("since", "until")}
-        _align(connection, chosen | bucket)
-        given: tuple[dict[str, object], ...] = (*[window | bucket] * 3, {**bucket}, {})
+        requests = _align(connection, chosen | bucket)
         frames = {
             name: _frame(ask(connection, f"capacity_{name}", wanted))
-            for name, wanted in zip(_OF_SPANS, given, strict=True)
+            for name, wanted in (
+                ("operations", window | bucket),
+                ("latencies", window | bucket),
+                ("variation", bucket),
+            )
         }
         frames["counters"] = _frame(_counters(connection, chosen | bucket))
         frames["profiles"] = _frame(ask(connection, "capacity_profiles", chosen | bucket))
         gauges = chosen | bucket | {"gauges": list(GAUGES)}
         frames["gauges"] = _frame(ask(connection, "capacity_gauges", gauges))
+    edges = (request.since_unix_nano or 0, request.until_unix_nano or _LAST_NANO)
+    frames["concurrency"] = _frame(concurrency(requests, width * _SECOND_NANO, edges))
+    frames["levels"] = _frame(levels(requests))
     return list(_services(frames, width, request))
 
 
@@ -134,11 +141,13 @@ def _define(connection: Connection, lake: Lake, request: CapacityRequest) -> dic
     }
 
 
-def _align(connection: Connection, chosen: dict[str, object]) -> None:
-    """Let the buckets of an instance begin where its counters are read."""
+def _align(connection: Connection, chosen: dict[str, object]) -> pa.Table:
+    """Let the buckets of an instance begin where its counters are read; give the requests so."""
     phases = ask(connection, "capacity_phases", chosen | {"counters": list(CPU_COUNTERS)})
     connection.register("capacity_phases", phases)
-    connection.register("capacity_requests", ask(connection, "capacity_aligned", {}))
+    requests = ask(connection, "capacity_aligned", {})
+    connection.register("capacity_requests", requests)
+    return requests
 
 
 def _counters(connection: Connection, values: dict[str, object]) -> pa.Table:

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from measure import Measure, table
-from pipeline.jobs.job import ask, asking
+from pipeline.jobs.capacity_sweep import concurrency, levels
+from pipeline.jobs.job import asking
 
 SPANS, INSTANCES, HOURS = 10_000_000, 4, 1
 SECOND = 1_000_000_000
@@ -19,8 +20,8 @@ def main() -> list[Measure]:
     requests = made()
     with asking() as connection:
         connection.register("capacity_requests", requests)
-        values = {"since": 0, "until": 2**62, "bucket": 60 * SECOND}
-        sweep = best(lambda: ask(connection, "capacity_concurrency", values))
+        sweep = best(lambda: concurrency(requests, 60 * SECOND, (0, 2**62)))
+        whole = best(lambda: levels(requests))
         bare = best(
             lambda: connection.execute(
                 "CREATE OR REPLACE TEMP TABLE bare AS SELECT started AS time FROM capacity_requests"
@@ -30,7 +31,8 @@ def main() -> list[Measure]:
     against = f"a sort of the same, {bare:.2f} s"
     return [
         Measure("requests in flight of 10 M spans, by minute", sweep, "s", against, sweep / bare,
-                3.0, "value", True)
+                3.0, "value", True),
+        Measure("  for how long how many, over all", whole, "s", against, whole / bare),
     ]  # fmt: skip
 
 
