@@ -29,7 +29,9 @@ class Worth:
         missed: share of those with a miss.
         quantiles_ms: of requests, by quantile.
         without_ms: the same if every miss had been a hit.
-        needed: the least hit ratio that holds the objective; NaN where none does or none is asked.
+        needed: the least hit ratio that holds the objective, no lower than today's; NaN where none
+            does or none is asked.
+        held: whether today's holds it.
         per_hour_s: what requests wait for misses, seconds an hour.
     """
 
@@ -39,6 +41,7 @@ class Worth:
     without_ms: dict[float, float]
     needed: float
     per_hour_s: float
+    held: bool = False
 
 
 def savings(rows: CacheRows, found: Lookups, penalty: Penalty) -> Floats:
@@ -103,6 +106,7 @@ def worth_of(
         {q: quantile_if(duration, of_request, saving, 0.0, q, key) / 1e6 for q in QUANTILES},
         _needed(duration, of_request, saving, found, request, key),
         float((found.weight * saved).sum()) / 1e9 / hours,
+        bool(np.quantile(duration, request.objective_quantile) <= 1e9 * request.objective_s),
     )
 
 

@@ -79,11 +79,12 @@ def _worth_lines(answer: CacheAnswer, request: CacheRequest) -> list[str]:
     ]
     if request.objective_s:
         goal = f"p{_PER_CENT * request.objective_quantile:g} of {1000 * request.objective_s:g} ms"
-        lines.append(
-            f"{goal}: no hit ratio holds it"
-            if math.isnan(worth.needed)
-            else f"{goal} needs a hit ratio of {_PER_CENT * worth.needed:.3g} %"
-        )
+        if worth.held:
+            lines.append(f"{goal} is held at today's hit ratio")
+        elif math.isnan(worth.needed):
+            lines.append(f"{goal}: no hit ratio holds it")
+        else:
+            lines.append(f"{goal} needs a hit ratio of {_PER_CENT * worth.needed:.3g} %")
     return lines
 
 

@@ -80,9 +80,14 @@ def test_the_hit_ratio_that_an_objective_needs_lies_where_the_quantile_turns(
     needed = found(lake, objective_s=0.005).worth
     assert needed is not None
     assert needed.needed == pytest.approx(0.95, abs=0.02)
+    assert not needed.held
     nothing = found(lake, objective_s=0.003).worth
     assert nothing is not None
     assert nothing.needed != nothing.needed
+    today = found(lake, objective_s=0.5).worth
+    assert today is not None
+    assert today.held
+    assert today.needed == pytest.approx(0.8)
 
 
 def test_a_hit_attribute_and_redis_rows_are_lookups_too(lake: Lake, land: Land) -> None:
