@@ -55,6 +55,8 @@ soak: setup  ## load for SOAK_SECONDS, with kills and a full disk: nothing lost,
 
 simulate: setup  ## how often the judge is wrong and what it finds, over many simulated releases
 	$(BIN)/python -m tests.simulate.run --runs $(SIMULATE_RUNS) --workers $(WORKERS)
+	$(BIN)/python -m tests.simulate.sequential
+	$(BIN)/python -m tests.simulate.changes
 
 sample: setup  ## record data/sample/ anew from data/shop.py
 	$(BIN)/python data/shop.py record --out data/sample/otlp --seconds 720 --rate 11.4 \
