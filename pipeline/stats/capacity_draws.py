@@ -24,6 +24,8 @@ from pipeline.stats.bootstrap import CONFIDENCE, DRAWS, Floats, Ints, generator
 # Buckets that hang together: what queues in one is done in the next.
 BLOCK = 5
 _LEVEL = (1 + CONFIDENCE) / 2
+# Fewer blocks than these, and a draw is all of them.
+_LEAST_BLOCKS = 4
 # Of very many instances, so many groups are left out in turn.
 _MOST_GROUPS = 30
 
@@ -51,6 +53,11 @@ class Moments:
         """Give how many distinct moments there are."""
         return len(np.unique(self.start_s))
 
+    @property
+    def length(self) -> int:
+        """Give the moments of a block: fewer where there are few, or all draws would be alike."""
+        return max(1, min(self.block, self.times // _LEAST_BLOCKS))
+
     def draws(self, key: tuple[str, ...], draws: int = DRAWS) -> list[Ints]:
         """Draw places, all of a moment together, in circular blocks of moments.
 
@@ -62,7 +69,7 @@ class Moments:
         order = np.argsort(which, kind="stable")
         counts = np.bincount(which, minlength=len(times))
         first = np.concatenate([[0], np.cumsum(counts)])[:-1]
-        length = max(1, min(self.block, len(times)))
+        length = self.length
         blocks = -(-len(times) // length)
         starts = generator(*key).integers(0, len(times), size=(draws, blocks))
         drawn = (starts[:, :, None] + np.arange(length)).reshape(draws, -1)[:, : len(times)]
@@ -108,11 +115,11 @@ def spreading(drawn: Floats, apart: Floats, moments: Moments, parameters: int) -
         moments: of the n observations.
         parameters: that were fitted.
     """
-    alone = widening(moments.times, moments.block, parameters / max(len(moments.start_s), 1))
+    alone = widening(moments.times, moments.length, parameters / max(len(moments.start_s), 1))
     groups = len(apart)
     if groups < 2:
         return np.full(drawn.shape[1], alone)
-    blocks = max(moments.times / moments.block, 2.0)
+    blocks = max(moments.times / moments.length, 2.0)
     within = _variances(drawn) * blocks / (blocks - 1)
     with np.errstate(invalid="ignore"):
         total = (groups - 1) / groups * ((apart - apart.mean(axis=0)) ** 2).sum(axis=0)
