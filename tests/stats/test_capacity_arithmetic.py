@@ -302,5 +302,5 @@ def test_requests_that_cost_more_under_load_are_told_so_and_limits_go_by_the_bus
 def test_draws_of_few_moments_differ() -> None:
     # Of five moments a block of five would be all of them, each time.
     for times in (2, 3, 5):
-        moments = Moments(np.arange(times) * 10.0, np.zeros(times, dtype=np.int64))
+        moments = Moments(np.arange(times, dtype=np.float64), np.zeros(times, dtype=np.int64))
         assert len({tuple(sorted(draw.tolist())) for draw in moments.draws(("a",), 50)}) > 1
