@@ -29,7 +29,6 @@ from pipeline.jobs.judge_cells import (
     columns_of,
     counts_of,
     floats,
-    runs_of,
     side_of,
     versioned_cells,
 )
@@ -42,6 +41,7 @@ from pipeline.jobs.judge_history import (
     windows_comparison,
 )
 from pipeline.jobs.judge_request import SAVED, JudgeRequest
+from pipeline.jobs.judge_rows import runs_of
 from pipeline.jobs.judge_window import Window, find_window, settled_until
 from pipeline.lake import Lake
 from pipeline.schema import LATENCY_MINUTES
@@ -181,7 +181,7 @@ def _parts(columns: Part, names: Names) -> Iterator[tuple[str, str, Halves]]:
         return
     columns = dict(columns)
     services, operations = columns.pop("service_name_code"), columns.pop("operation_code")
-    starts = runs_of(services, operations, columns["side"])
+    starts = runs_of(services, operations, columns["side"]).tolist()
     cut: dict[tuple[int, int], dict[int, slice]] = {}
     for start, stop in zip(starts, [*starts[1:], len(services)], strict=True):
         key = (int(services[start]), int(operations[start]))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pipeline.errors import UsageError
 from pipeline.jobs.job import ask, asking, define_view
 from pipeline.jobs.judge_answer import Counts
-from pipeline.jobs.judge_rows import TEXTS, flat
+from pipeline.jobs.judge_rows import TEXTS, flat, runs_of
 from pipeline.lake import Lake, take_snapshot
 from pipeline.lake.catalog import define_snapshot, define_table
 from pipeline.rollup import update
@@ -108,19 +108,10 @@ def by_operation(rows: pa.Table) -> Iterator[Part]:
     if not rows.num_rows:
         return
     columns, names = columns_of(rows)
-    starts = runs_of(columns["service_name_code"], columns["operation_code"])
+    starts = runs_of(columns["service_name_code"], columns["operation_code"]).tolist()
     length = len(columns["operation_code"])
     for start, stop in zip(starts, [*starts[1:], length], strict=True):
         yield cut(columns, names, start, stop)
-
-
-def runs_of(*columns: NDArray[np.generic]) -> list[int]:
-    """Give where runs of rows begin that are alike in all columns."""
-    new = np.zeros(len(columns[0]), dtype=bool)
-    new[:1] = True
-    for column in columns:
-        new[1:] |= column[1:] != column[:-1]
-    return np.flatnonzero(new).tolist()
 
 
 def columns_of(rows: pa.Table) -> tuple[Part, Names]:
@@ -175,21 +166,18 @@ def counts_of(half: Part) -> Counts:
     )
 
 
-def side_of(half: Part, first: int, end: int, timed: bool, weights: Floats | None = None) -> Side:
+def side_of(half: Part, first: int, end: int, timed: bool) -> Side:
     """Give one side as the statistics take it.
 
     Args:
         half: rows of one side.
         first, end: the window, in minutes since the epoch.
         timed: leave out what has no duration.
-        weights: r factors that rows count by; None for 1.
     """
     known = has_bucket(half)
     kept = slice(None) if not timed or known is None else known
     names, instance = _instances(half)
     count, squared = floats(half["requests"]), floats(half["requests_squared"])
-    if weights is not None:
-        count, squared = count * weights, squared * weights**2
     bucket = half["bucket"] if known is None else np.where(known, half["bucket"], 0)
     buckets: Ints = bucket.astype(np.int64)
     return Side(

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.jobs.judge_answer import OTHER, Comparison, Counts, Mix
 from pipeline.jobs.judge_cells import Part, counts_of, floats, has_bucket, side_of
@@ -41,7 +40,9 @@ def service_comparisons(
         clock: the window, in minutes since the epoch.
     """
     found = [
-        compare_halves((service, operation), halves, request, clock, _strata_of(halves))
+        _together((service, operation), [halves], request, clock, 0)
+        if _is_mixed(halves)
+        else _as_they_come((service, operation), halves, request, clock)
         for service, operation, halves in parts
     ]
     small = [place for place, each in enumerate(found) if _is_small(each, request)]
@@ -51,91 +52,48 @@ def service_comparisons(
         yield replace(each, in_other=True) if inside else each
     service = parts[0][0]
     if pooled:
-        yield _together((service, OTHER), [parts[place][2] for place in small], request, clock)
+        others = [parts[place][2] for place in small]
+        yield _together((service, OTHER), others, request, clock, len(others))
     if request.services and len(parts) >= _FEWEST_POOLED:
-        yield _together((service, ""), [halves for _, _, halves in parts], request, clock)
+        every = [halves for _, _, halves in parts]
+        yield _together((service, ""), every, request, clock, len(every))
 
 
-def compare_halves(
-    named: tuple[str, str],
-    halves: Halves,
-    request: JudgeRequest,
-    clock: Clock,
-    strata: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
-    pooled: int = 0,
+def _as_they_come(
+    named: tuple[str, str], halves: Halves, request: JudgeRequest, clock: Clock, pooled: int = 0
 ) -> Comparison:
-    """Compare rows of two sides.
+    """Compare rows of two sides, whatever their mix.
 
     Args:
         named: service and operation.
         halves: baseline's and canary's rows.
         request: the question.
         clock: the window, in minutes since the epoch.
-        strata: each row's stratum, from 0, of both sides; None for one.
         pooled: how many operations the rows are of, where they are several.
     """
-    first, end = clock
     counts = (counts_of(halves[0]), counts_of(halves[1]))
-    minutes = end - first
+    minutes = clock[1] - clock[0]
     if not all(count.requests for count in counts):
         return Comparison(*named, *counts, minutes, {}, None, None, pooled=pooled)
-    if strata is None:
-        shifts, errors = _measured(halves, (None, None), request, clock)
-        return Comparison(*named, *counts, minutes, shifts, *errors, pooled=pooled)
-    number = 1 + max(int(each.max()) for each in strata)
-    by_stratum = [
-        np.bincount(each, floats(half["requests"]), number).astype(np.float64)
-        for each, half in zip(strata, halves, strict=True)
-    ]
-    weights = mix_weights(by_stratum[0], by_stratum[1])
-    present = int(((by_stratum[0] > 0) | (by_stratum[1] > 0)).sum())
-    if not weights.kept.any():
-        mix = Mix({}, 0.0, weights.dropped, 0, present)
-        return Comparison(*named, *counts, minutes, {}, None, None, mix=mix, pooled=pooled)
-    kept = [weights.kept[each] for each in strata]
-    inside = (
-        _rows(halves[0], kept[0]),
-        _rows(halves[1], kept[1]),
-    )
-    factors = weights.factors[strata[0]][kept[0]]
-    shifts, errors = _measured(inside, (factors, None), request, clock)
-    mix = _mix(halves[0], shifts, errors[0], weights, clock, present)
-    return Comparison(*named, *counts, minutes, shifts, *errors, mix=mix, pooled=pooled)
-
-
-def _rows(half: Part, kept: NDArray[np.bool_]) -> Part:
-    if kept.all():
-        return half
-    return {name: column[kept] for name, column in half.items()}
+    shifts, errors = _measured(halves, request, clock)
+    return Comparison(*named, *counts, minutes, shifts, *errors, pooled=pooled)
 
 
 def _measured(
-    halves: Halves,
-    weights: tuple[Floats | None, Floats | None],
-    request: JudgeRequest,
-    clock: Clock,
+    halves: Halves, request: JudgeRequest, clock: Clock
 ) -> tuple[dict[float, Shift], tuple[ShareShift, ShareShift, ShareShift]]:
     """Measure every quantile and share of two sides, each with requests."""
-    every = [
-        side_of(half, *clock, timed=False, weights=weight)
-        for half, weight in zip(halves, weights, strict=True)
-    ]
-    all_timed = all(has_bucket(half) is None for half in halves)
-    timed = (
-        every
-        if all_timed
-        else [
-            side_of(half, *clock, timed=True, weights=weight)
-            for half, weight in zip(halves, weights, strict=True)
-        ]
-    )
+    every = [side_of(half, *clock, timed=False) for half in halves]
+    timed = every
+    if any(has_bucket(half) is not None for half in halves):
+        timed = [side_of(half, *clock, timed=True) for half in halves]
     errors = list[ShareShift]()
     counted = list[list[Floats]]()
     for name in _FAILED:
-        sums = []
-        for side, half, weight in zip(every, halves, weights, strict=True):
-            failed = floats(half[name]) if name in half else np.zeros(len(side.count))
-            sums.append(side.add_up(failed if weight is None else failed * weight))
+        sums = [
+            side.add_up(floats(half[name]) if name in half else np.zeros(len(side.count)))
+            for side, half in zip(every, halves, strict=True)
+        ]
         # Often all errors are of one kind: then they are compared once.
         alike = [
             found
@@ -172,47 +130,52 @@ def _mix(
     return Mix(logs, errors.shares[0] - share, weights.dropped, weights.capped, strata)
 
 
-def _strata_of(halves: Halves) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    """Give each row's stratum of one operation; None where there is one, or none is told."""
+def _is_mixed(halves: Halves) -> bool:
+    """Tell whether one operation's rows are of several strata."""
     if "stratum_code" not in halves[0]:
-        return None
-    codes = [np.asarray(half["stratum_code"], dtype=np.int64) for half in halves]
-    joined = np.concatenate(codes)
-    if not len(joined) or (joined == joined[0]).all():
-        return None
-    return codes[0], codes[1]
+        return False
+    codes = np.concatenate([half["stratum_code"] for half in halves])
+    return bool(len(codes)) and not bool((codes == codes[0]).all())
 
 
 def _together(
-    named: tuple[str, str], parts: Sequence[Halves], request: JudgeRequest, clock: Clock
+    named: tuple[str, str],
+    parts: Sequence[Halves],
+    request: JudgeRequest,
+    clock: Clock,
+    pooled: int,
 ) -> Comparison:
-    """Compare several operations as one, each a stratum or several."""
+    """Compare operations as one, each a stratum or several: the baseline has the canary's mix.
+
+    Args:
+        named: service and operation.
+        parts: rows of both sides of each operation.
+        request: the question.
+        clock: the window, in minutes since the epoch.
+        pooled: how many operations it is of, where they are several.
+    """
     sides = ([part[0] for part in parts], [part[1] for part in parts])
     whole = added_up(sides[0]), added_up(sides[1])
-    pooled = len(parts)
     counts = counts_of(whole[0]), counts_of(whole[1])
     if not all(count.requests for count in counts):
-        return compare_halves(named, whole, request, clock, None, pooled)
+        return _as_they_come(named, whole, request, clock, pooled)
     most = most_strata(sides)
     strata = strata_of(sides[0], most), strata_of(sides[1], most)
-    number = most * pooled
-    requests = [requests_of(*each, number) for each in zip(sides, strata, strict=True)]
+    requests = [requests_of(*each, most * len(parts)) for each in zip(sides, strata, strict=True)]
     weights = mix_weights(requests[0], requests[1])
-    present = int(((requests[0] > 0) | (requests[1] > 0)).sum())
+    nothing = Mix({}, 0.0, weights.dropped, 0, int(((requests[0] > 0) | (requests[1] > 0)).sum()))
     if named[1] == OTHER and weights.dropped > MOST_DROPPED:
         # Most of its operations are too small to be weighed: as they come, and the mix says so.
-        mix = Mix({}, 0.0, weights.dropped, 0, present)
-        return replace(compare_halves(named, whole, request, clock, None, pooled), mix=mix)
+        return replace(_as_they_come(named, whole, request, clock, pooled), mix=nothing)
     minutes = clock[1] - clock[0]
     if not weights.kept.any():
-        mix = Mix({}, 0.0, weights.dropped, 0, present)
-        return Comparison(*named, *counts, minutes, {}, None, None, mix=mix, pooled=pooled)
+        return Comparison(*named, *counts, minutes, {}, None, None, mix=nothing, pooled=pooled)
     baseline = added_up(sides[0], [weights.factors[each] for each in strata[0]])
     canary = whole[1]
     if not weights.kept[requests[1] > 0].all():
         canary = added_up(sides[1], [weights.kept[each].astype(float) for each in strata[1]])
-    shifts, errors = _measured((baseline, canary), (None, None), request, clock)
-    mix = _mix(whole[0], shifts, errors[0], weights, clock, present)
+    shifts, errors = _measured((baseline, canary), request, clock)
+    mix = _mix(whole[0], shifts, errors[0], weights, clock, nothing.strata)
     return Comparison(*named, *counts, minutes, shifts, *errors, mix=mix, pooled=pooled)
 
 

@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.jobs.judge_cells import Part, floats
-from pipeline.stats.buckets import ZERO_BUCKET
+from pipeline.jobs.judge_rows import FIRST_BUCKET, NO_BUCKET, PLACES, buckets_of
 from pipeline.stats.cells import Floats, Ints
 
 _COUNTS = ("requests", "requests_squared", "errors", "errors_5xx", "errors_4xx")
-# Buckets of 63 bits of nanoseconds go from -1 to 4031; zero is below them, no bucket above.
-_PLACES, _FIRST, _NONE = 4096, 2, 4095
 
 
 def strata_of(parts: Sequence[Part], most: int) -> list[Ints]:
@@ -69,11 +67,11 @@ def added_up(parts: Sequence[Part], factors: Sequence[Floats] | None = None) -> 
         made[name] = np.bincount(place, values, len(rows)).astype(np.float64)
     there = floats(made["requests"]) > 0
     made = {name: column[there] for name, column in made.items()}
-    cell, bucket = np.divmod(rows[there], _PLACES)
+    cell, bucket = np.divmod(rows[there], PLACES)
     made["instance_code"], minute = np.divmod(cell, span)
     made["minute"] = minute + low
-    made["bucket"] = np.where(bucket == 0, ZERO_BUCKET, bucket - _FIRST)
-    none = bucket == _NONE
+    made["bucket"] = buckets_of(bucket)
+    none = bucket == NO_BUCKET
     if none.any():
         made["bucket"] = np.where(none, np.nan, made["bucket"])
     return made
@@ -83,10 +81,10 @@ def _keys(part: Part, low: int, span: int) -> Ints:
     """Number each row's instance, minute and bucket."""
     bucket = part["bucket"]
     if not np.issubdtype(bucket.dtype, np.integer):
-        bucket = np.where(np.isfinite(floats(bucket)), bucket, _NONE - _FIRST)
-    place = np.maximum(bucket.astype(np.int64), -_FIRST) + _FIRST
+        bucket = np.where(np.isfinite(floats(bucket)), bucket, NO_BUCKET - FIRST_BUCKET)
+    place = np.maximum(bucket.astype(np.int64), -FIRST_BUCKET) + FIRST_BUCKET
     minute = np.asarray(part["minute"], dtype=np.int64) - low
-    keys: Ints = (np.asarray(part["instance_code"], np.int64) * span + minute) * _PLACES + place
+    keys: Ints = (np.asarray(part["instance_code"], np.int64) * span + minute) * PLACES + place
     return keys
 
 

@@ -14,8 +14,10 @@ TEXTS = ("service_name", "operation", "instance", "stratum")
 
 # How the statements pack a minute, a bucket and an outcome in one number.
 _OUTCOME_BITS, _MINUTE_BIT = 2, 14
-_NO_BUCKET = 4095
-_FIRST_BUCKET = 2
+# Buckets of 63 bits of nanoseconds go from -1 to 4031; zero stands below them, no bucket
+# above them.
+PLACES, NO_BUCKET = 4096, 4095
+FIRST_BUCKET = 2
 # The outcomes that count as each, by their numbers.
 _OUTCOMES = {"errors": (2, 3), "errors_5xx": (3,), "errors_4xx": (1,)}
 
@@ -38,7 +40,7 @@ def flat(rows: pa.Table) -> pa.Table:
     requests = requests[order]
     outcome = (key & ((1 << _OUTCOME_BITS) - 1)).astype(np.int8)
     key >>= _OUTCOME_BITS
-    starts = _starts(key)
+    starts = runs_of(key)
     failures = _of_failures(outcome, starts, requests)
     counts = {"requests": _sums(requests, starts)}
     # Weights of 1, the most common ones, are their own squares.
@@ -52,10 +54,9 @@ def flat(rows: pa.Table) -> pa.Table:
     made = {name: _taken(rows[name], owner) for name in keys}
     del owner
     cell += low >> _OUTCOME_BITS
-    place = (cell & _NO_BUCKET).astype(np.int32)
+    place = (cell % PLACES).astype(np.int32)
     cell >>= _MINUTE_BIT - _OUTCOME_BITS
-    bucket = np.where(place == 0, np.int32(ZERO_BUCKET), place - np.int32(_FIRST_BUCKET))
-    without = place == _NO_BUCKET
+    bucket, without = buckets_of(place), place == NO_BUCKET
     made["minute"] = pa.array(cell)
     made["bucket"] = pa.array(bucket, mask=without) if without.any() else pa.array(bucket)
     return pa.table(made | {name: pa.array(each) for name, each in (counts | failures).items()})
@@ -87,10 +88,19 @@ def _ordered(cell: Ints, lengths: Ints, requests: Floats) -> tuple[Ints, Ints, i
     return order, key[order], low, span
 
 
-def _starts(key: Ints) -> Ints:
-    """Tell where runs of equal keys begin."""
-    new = np.ones(len(key), dtype=bool)
-    np.not_equal(key[1:], key[:-1], out=new[1:])
+def buckets_of(place: NDArray[Any]) -> NDArray[Any]:
+    """Give the buckets of places, of the same type; those of NO_BUCKET mean nothing."""
+    kind = place.dtype.type
+    found: NDArray[Any] = np.where(place == 0, kind(ZERO_BUCKET), place - kind(FIRST_BUCKET))
+    return found
+
+
+def runs_of(*columns: NDArray[Any]) -> Ints:
+    """Give where runs of rows begin that are alike in all columns."""
+    new = np.zeros(len(columns[0]), dtype=bool)
+    new[:1] = True
+    for column in columns:
+        new[1:] |= column[1:] != column[:-1]
     return np.flatnonzero(new)
 
 
