@@ -54,7 +54,7 @@ def flat(rows: pa.Table) -> pa.Table:
     made = {name: _taken(rows[name], owner) for name in keys}
     del owner
     cell += low >> _OUTCOME_BITS
-    place = (cell % PLACES).astype(np.int32)
+    place = (cell & (PLACES - 1)).astype(np.int32)
     cell >>= _MINUTE_BIT - _OUTCOME_BITS
     bucket, without = buckets_of(place), place == NO_BUCKET
     made["minute"] = pa.array(cell)
@@ -97,9 +97,10 @@ def buckets_of(place: NDArray[Any]) -> NDArray[Any]:
 
 def runs_of(*columns: NDArray[Any]) -> Ints:
     """Give where runs of rows begin that are alike in all columns."""
-    new = np.zeros(len(columns[0]), dtype=bool)
-    new[:1] = True
-    for column in columns:
+    first, *others = columns
+    new = np.ones(len(first), dtype=bool)
+    np.not_equal(first[1:], first[:-1], out=new[1:])
+    for column in others:
         new[1:] |= column[1:] != column[:-1]
     return np.flatnonzero(new)
 
