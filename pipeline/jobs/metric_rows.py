@@ -201,18 +201,20 @@ def _cells(
     connection: Connection, lake: Lake, metric: NamedMetric, chosen: dict[str, object]
 ) -> pa.Table:
     """Make rows of points, as the kind of a metric says."""
-    by = {"by": [list(keys) for keys in metric.by]}
-    if metric.kind == GAUGE:
-        return ask(connection, "metric_cells_gauge", chosen | by)
     for view in _INTERVALS:
         define_view(connection, view)
     if metric.kind == QUANTILE:
         return _buckets(connection, chosen)
+    series: dict[str, object] = {name: chosen[name] for name in ("names", "service")}
+    by = {"by": [list(keys) for keys in metric.by]}
+    connection.register("metric_things", ask(connection, "metric_things", series | by))
+    if metric.kind == GAUGE:
+        return ask(connection, "metric_cells_gauge", chosen)
     how: dict[str, object] = {
         "per_observation": metric.kind == MEAN,
         "counts_observations": metric.kind == OBSERVATIONS,
     }
-    rows = ask(connection, "metric_cells_counter", chosen | by | how)
+    rows = ask(connection, "metric_cells_counter", chosen | how)
     if metric.kind == PER_REQUEST:
         update(lake)
         define_snapshot(connection, take_snapshot(lake, LATENCY_MINUTES))

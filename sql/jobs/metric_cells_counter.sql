@@ -6,7 +6,6 @@ WITH counted AS (
     metric_intervals.*,
     sources.place,
     sources.factor,
-    sources.thing,
     (time_unix_nano - 1) // 60000000000 AS minute,
     (time_unix_nano - since_unix_nano) / 1e9 AS seconds,
     CASE
@@ -67,46 +66,6 @@ WITH counted AS (
   WHERE minute >= $first_minute
     AND minute < $end_minute
   GROUP BY ALL
-), named AS (
-  SELECT
-    place,
-    series_id,
-    COALESCE(
-      NULLIF(
-        ARRAY_TO_STRING(
-          LIST_FILTER(
-            LIST_TRANSFORM(
-              CAST($by AS VARCHAR[][]),
-              LAMBDA keys: LIST_FILTER(
-                LIST_TRANSFORM(
-                  keys,
-                  -- Of a resource only names of conventions: its plain ones are about the host.
-                  LAMBDA key: COALESCE(
-                    attributes[key],
-                    CASE WHEN CONTAINS(key, '.') THEN resource_attributes[key] END
-                  )
-                ),
-                LAMBDA found: found IS NOT NULL
-              )[1]
-            ),
-            LAMBDA found: found IS NOT NULL
-          ),
-          '/'
-        ),
-        ''
-      ),
-      unnamed
-    ) AS thing
-  FROM (
-    SELECT
-      place,
-      series_id,
-      ANY_VALUE(thing) AS unnamed,
-      ANY_VALUE(attributes) AS attributes,
-      ANY_VALUE(resource_attributes) AS resource_attributes
-    FROM counted
-    GROUP BY place, series_id
-  )
 )
 SELECT
   service_name,
@@ -124,7 +83,7 @@ SELECT
   CASE WHEN $per_observation THEN 1 / NULLIF(CAST(SUM(observed) AS DOUBLE), 0) ELSE 1 END AS spread,
   CAST(SUM(left_out) AS BIGINT) AS left_out
 FROM by_series
-JOIN named
+JOIN metric_things
   USING (place, series_id)
 GROUP BY
   service_name,

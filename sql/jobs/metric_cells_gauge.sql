@@ -9,8 +9,6 @@ WITH chosen AS (
     service_version,
     service_instance_id,
     deployment_environment,
-    attributes,
-    resource_attributes,
     metric_type,
     series_id,
     time_unix_nano,
@@ -18,7 +16,6 @@ WITH chosen AS (
     ingest_batch_id,
     sources.place,
     sources.fold,
-    sources.thing,
     COALESCE(value_double, CAST(value_int AS DOUBLE)) * sources.factor AS value
   FROM metrics
   JOIN metric_sources AS sources
@@ -47,7 +44,7 @@ WITH chosen AS (
     ) = 0
 ), once AS (
   SELECT
-    * EXCLUDE (attributes, resource_attributes, thing, ingest_time_unix_nano, ingest_batch_id),
+    * EXCLUDE (ingest_time_unix_nano, ingest_batch_id),
     time_unix_nano // 60000000000 AS minute
   FROM chosen
   QUALIFY ROW_NUMBER() OVER (
@@ -72,46 +69,6 @@ WITH chosen AS (
     COUNT(*) FILTER (NOT ISFINITE(value)) AS left_out
   FROM once
   GROUP BY place, series_id, minute
-), named AS (
-  SELECT
-    place,
-    series_id,
-    COALESCE(
-      NULLIF(
-        ARRAY_TO_STRING(
-          LIST_FILTER(
-            LIST_TRANSFORM(
-              CAST($by AS VARCHAR[][]),
-              LAMBDA keys: LIST_FILTER(
-                LIST_TRANSFORM(
-                  keys,
-                  -- Of a resource only names of conventions: its plain ones are about the host.
-                  LAMBDA key: COALESCE(
-                    attributes[key],
-                    CASE WHEN CONTAINS(key, '.') THEN resource_attributes[key] END
-                  )
-                ),
-                LAMBDA found: found IS NOT NULL
-              )[1]
-            ),
-            LAMBDA found: found IS NOT NULL
-          ),
-          '/'
-        ),
-        ''
-      ),
-      unnamed
-    ) AS thing
-  FROM (
-    SELECT
-      place,
-      series_id,
-      ANY_VALUE(thing) AS unnamed,
-      ANY_VALUE(attributes) AS attributes,
-      ANY_VALUE(resource_attributes) AS resource_attributes
-    FROM chosen
-    GROUP BY place, series_id
-  )
 ), followed AS (
   SELECT
     *,
@@ -157,7 +114,7 @@ SELECT
   CAST(1 AS DOUBLE) AS spread,
   CAST(SUM(left_out) AS BIGINT) AS left_out
 FROM standing
-JOIN named
+JOIN metric_things
   USING (place, series_id)
 GROUP BY
   service_name,
