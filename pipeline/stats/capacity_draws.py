@@ -2,7 +2,8 @@
 
 All instances of a moment are drawn together, as what shakes one may shake the others; blocks go
 round from the end to the start, so that the highest load of a ramp is drawn as often as the rest.
-What instances differ by shows when each in turn is left out.
+What instances differ by shows when each in turn is left out. Of two or three moments nothing can be
+drawn: instances are drawn then, whole, and what shakes all of them at once is not known.
 
 Source: Politis and Romano (1992), in Exploring the Limits of Bootstrap, for circular blocks;
 Davison and Hinkley (1997), Bootstrap Methods and their Application, sections 2.7 and 8.2, for the
@@ -24,7 +25,7 @@ from pipeline.stats.bootstrap import CONFIDENCE, DRAWS, Floats, Ints, generator
 # Buckets that hang together: what queues in one is done in the next.
 BLOCK = 5
 _LEVEL = (1 + CONFIDENCE) / 2
-# Fewer blocks than these, and a draw is all of them.
+# With fewer moments draws of them are all alike, or of one load alone.
 _LEAST_BLOCKS = 4
 # Of very many instances, so many groups are left out in turn.
 _MOST_GROUPS = 30
@@ -54,6 +55,11 @@ class Moments:
         return len(np.unique(self.start_s))
 
     @property
+    def of_instances(self) -> bool:
+        """Tell whether there are so few moments that instances are drawn."""
+        return self.times < _LEAST_BLOCKS <= len(np.unique(self.instance))
+
+    @property
     def length(self) -> int:
         """Give the moments of a block: fewer where there are few, or all draws would be alike."""
         return max(1, min(self.block, self.times // _LEAST_BLOCKS))
@@ -65,7 +71,8 @@ class Moments:
         >>> sorted(moments.draws(("a",), 1)[0].tolist())
         [0, 1, 2, 3]
         """
-        times, which = np.unique(self.start_s, return_inverse=True)
+        drawn_of = self.instance if self.of_instances else self.start_s
+        times, which = np.unique(drawn_of, return_inverse=True)
         order = np.argsort(which, kind="stable")
         counts = np.bincount(which, minlength=len(times))
         first = np.concatenate([[0], np.cumsum(counts)])[:-1]
@@ -115,9 +122,10 @@ def spreading(drawn: Floats, apart: Floats, moments: Moments, parameters: int) -
         moments: of the n observations.
         parameters: that were fitted.
     """
-    alone = widening(moments.times, moments.length, parameters / max(len(moments.start_s), 1))
+    units = len(np.unique(moments.instance)) if moments.of_instances else moments.times
+    alone = widening(units, moments.length, parameters / max(len(moments.start_s), 1))
     groups = len(apart)
-    if groups < 2:
+    if groups < 2 or moments.of_instances:
         return np.full(drawn.shape[1], alone)
     blocks = max(moments.times / moments.length, 2.0)
     within = _variances(drawn) * blocks / (blocks - 1)

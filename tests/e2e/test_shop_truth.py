@@ -54,15 +54,23 @@ def gateway(shop: ShopRun) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.xfail(strict=False, reason="a busy machine adds time of its own, or leaves steps out")
+def thread_time(shop: ShopRun) -> tuple[int, float]:
+    """Give the gateways' requests, and the CPU seconds of one by its thread's own clock.
+
+    Reading a request, its spans, the call of pricing and the answer are in it.
+    """
+    gateways = shop.instances("gateway")
+    requests = sum(each["requests"][OPERATION] for each in gateways)
+    return requests, sum(each["handlers_cpu_s"] for each in gateways) / requests
+
+
+@pytest.mark.xfail(strict=False, reason="of half a minute the estimate is up to a sixth too low")
 def test_the_cpu_time_of_a_request_is_what_was_set_and_what_its_thread_used(
     shop: ShopRun, gateway: dict[str, Any]
 ) -> None:
     gateways = shop.instances("gateway")
-    requests = sum(each["requests"][OPERATION] for each in gateways)
+    requests, thread_s = thread_time(shop)
     burned_s = sum(each["burned_cpu_s"][OPERATION] for each in gateways) / requests
-    # Reading a request, its spans, the call of pricing and the answer: the thread's own clock.
-    thread_s = sum(each["handlers_cpu_s"] for each in gateways) / requests
     assert CPU_MS / 1000 <= burned_s < 1.1 * CPU_MS / 1000
     assert burned_s < thread_s < burned_s + 0.005
     assert (gateway["instances"], gateway["spans"]) == (GATEWAYS, requests)
@@ -71,13 +79,11 @@ def test_the_cpu_time_of_a_request_is_what_was_set_and_what_its_thread_used(
     assert gateway["cpu"]["seconds_per_request"]["estimate"] == pytest.approx(thread_s, rel=0.15)
 
 
-@pytest.mark.xfail(strict=False, reason="draws of two or three moments are all alike")
+@pytest.mark.xfail(strict=False, reason="of half a minute the estimate is up to a sixth too low")
 def test_the_intervals_of_that_hold_what_its_thread_used(
     shop: ShopRun, gateway: dict[str, Any]
 ) -> None:
-    gateways = shop.instances("gateway")
-    requests = sum(each["requests"][OPERATION] for each in gateways)
-    thread_s = sum(each["handlers_cpu_s"] for each in gateways) / requests
+    _, thread_s = thread_time(shop)
     assert_held(gateway["cpu"]["seconds_per_request"], thread_s)
     (operation,) = gateway["operations"]
     assert_held(operation["cpu_seconds_per_request"], thread_s)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.stats.bootstrap import Interval
+from pipeline.stats.bootstrap import Floats, Interval, Ints
 from pipeline.stats.capacity_band import scalability_band
 from pipeline.stats.capacity_buckets import CapacityBuckets
 from pipeline.stats.capacity_cost import cost_per_million
@@ -304,3 +304,20 @@ def test_draws_of_few_moments_differ() -> None:
     for times in (2, 3, 5):
         moments = Moments(np.arange(times, dtype=np.float64), np.zeros(times, dtype=np.int64))
         assert len({tuple(sorted(draw.tolist())) for draw in moments.draws(("a",), 50)}) > 1
+
+
+def test_of_two_moments_instances_are_drawn_and_both_ends_lie_off_the_estimate() -> None:
+    # Sixteen instances at two loads each: a request costs 2.8 in every other one, and else 3.2.
+    load, instance = np.tile([1.0, 2.0], 16), np.repeat(np.arange(16), 2)
+    busy = 1 + np.where(instance % 2, 3.2, 2.8) * load
+    moments = Moments(np.tile([0.0, 10.0], 16), instance)
+
+    def slope(places: Ints) -> Floats:
+        within = load[places] - 1.5
+        return np.array([(within * busy[places]).sum() / (within**2).sum()])
+
+    (estimate,), drawn = spread_draws(slope, moments, ("a",))
+    low, high = np.quantile(drawn, [0.05, 0.95])
+    assert estimate == pytest.approx(3)
+    # 0.2 by the root of 16 is 0.05, and Student's t with 15 degrees of freedom 1.75.
+    assert (low, high) == pytest.approx((3 - 0.09, 3 + 0.09), abs=0.02)
