@@ -24,7 +24,6 @@ _SECOND_NANO = 1_000_000_000
 # A request in flight at the start of the window began no earlier than this before it.
 _REACH_NANO = 3600 * _SECOND_NANO
 _LAST_NANO = 2**63 - 1 - 2 * _REACH_NANO
-_WHOSE = ["service_name", "service_version", "service_instance_id"]
 _OF_SPANS = ("operations", "latencies", "concurrency", "variation", "levels")
 _NO_PHASES = pa.table(
     {

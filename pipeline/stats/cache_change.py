@@ -15,15 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.stats.bootstrap import (
-    CONFIDENCE,
     DRAWS,
     Floats,
     Interval,
     generator,
     percentiles,
 )
-from pipeline.stats.distributions import normal_isf, student_isf
-from pipeline.stats.miss_penalty import Lookups, Penalty, drawn_penalties, kept_strata
+from pipeline.stats.miss_penalty import (
+    Lookups,
+    Penalty,
+    drawn_penalties,
+    kept_strata,
+    widening,
+)
 
 Ints = NDArray[np.int64]
 
@@ -123,7 +127,7 @@ def cache_change(baseline: CacheSide, canary: CacheSide, key: tuple[str, ...]) -
         estimate = float(values[0])
         if fewest < LEAST_CLUSTERS:
             return Interval(estimate, np.nan, np.nan)
-        return percentiles(estimate, estimate + _widening(fewest) * (draws - estimate))
+        return percentiles(estimate, estimate + widening(fewest, fewest - 1) * (draws - estimate))
 
     def moved(name: str) -> Moved:
         before, after = (getattr(each, name) for each in known)
@@ -181,13 +185,6 @@ class _Figures:
                 misses / np.where(requests > 0, requests, np.nan),
                 np.where(misses > 0, saved / misses * scale, np.nan),
             )
-
-
-def _widening(clusters: int) -> float:
-    """Give by how much draws of few clusters are to be spread: Student's t, and what each pulls."""
-    alpha = (1 - CONFIDENCE) / 2
-    unknown = student_isf(alpha, clusters - 1) / normal_isf(alpha)
-    return unknown * clusters / (clusters - 1)
 
 
 def _costs(baseline: _Figures, canary: _Figures) -> tuple[Floats, Floats]:

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.stats.bootstrap import Floats, Interval, Ints, percentiles
 from pipeline.stats.capacity_buckets import CapacityBuckets
 from pipeline.stats.capacity_draws import group_means, spread_draws
+from pipeline.stats.distributions import MAD_TO_SIGMA
 
 LEAST_BUCKETS = 30
 LEAST_VARIATION = 0.2
@@ -17,8 +18,6 @@ LEAST_VARIATION = 0.2
 MOST_CORRELATION = 0.9
 # 95 % as efficient as least squares for normal errors (Huber, 1964).
 _HUBER = 1.345
-# Scales the median absolute deviation to sigma for normal data (Iglewicz and Hoaglin, 1993).
-_SIGMA = 1.4826
 _ROUNDS = 12
 # Between rounds, as a share: far below what draws differ by.
 _SETTLED = 1e-5
@@ -126,7 +125,7 @@ def _huber(design: Floats, values: Floats, instance: Ints) -> Floats:
         if np.allclose(slopes, before, rtol=_SETTLED, atol=0):
             break
         far = np.abs(values - own[instance] - columns @ slopes)
-        sigma = _SIGMA * float(np.median(far))
+        sigma = MAD_TO_SIGMA * float(np.median(far))
         if sigma <= 1e-12 * float(np.abs(values).max()):
             break
         weight = np.minimum(1.0, _HUBER * sigma / np.maximum(far, 1e-300))

@@ -8,7 +8,6 @@ import numpy as np
 from scipy.stats import t as student
 
 from pipeline.stats.change_fits import (
-    MAD_TO_SIGMA,
     best_split,
     broken_line,
     information,
@@ -17,6 +16,7 @@ from pipeline.stats.change_fits import (
     slope_p_value,
 )
 from pipeline.stats.change_scan import Floats, autocorrelation, inflation, shortest
+from pipeline.stats.distributions import MAD_TO_SIGMA
 
 STEP, DRIFT = "step", "drift"
 PENDING, WENT_AWAY, CONFIRMED = "pending", "went_away", "confirmed"

@@ -9,9 +9,8 @@ import numpy as np
 from scipy.stats import t as student
 
 from pipeline.stats.change_scan import Floats, Integers, inflation, shortest
+from pipeline.stats.distributions import MAD_TO_SIGMA
 
-# 1.4826 scales the median absolute deviation to sigma for normal data.
-MAD_TO_SIGMA = 1.4826
 _MEDIAN_OF = 7
 _OUTLIER_SIGMAS = 5.0
 # 95 % point of the likelihood ratio of a place: -2 ln(1 - sqrt(0.95)).

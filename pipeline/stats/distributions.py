@@ -5,6 +5,9 @@ Source: Abramowitz and Stegun (1964), 26.5.24, for a binomial's tail as an incom
 
 from scipy.special import betainc, ndtr, ndtri, stdtr, stdtrit
 
+# Scales the median absolute deviation to sigma for normal data (Iglewicz and Hoaglin, 1993).
+MAD_TO_SIGMA = 1.4826
+
 
 def normal_sf(value: float) -> float:
     """Give the chance of a larger value: ``scipy.stats.norm.sf``."""

@@ -178,7 +178,7 @@ def _draws(found: Lookups, kept: Bools, estimate: float, key: tuple[str, ...]) -
     freedom = freedom_of(_parts(found, cluster, kept, estimate))
     misses = np.bincount(cluster, found.weight * ~found.hit)
     even = float(misses.sum() ** 2 / (misses**2).sum())
-    return estimate + _widening(even, freedom) * (drawn - estimate)
+    return estimate + widening(even, freedom) * (drawn - estimate)
 
 
 def _parts(found: Lookups, cluster: Ints, kept: Bools, estimate: float) -> Floats:
@@ -196,7 +196,7 @@ def _parts(found: Lookups, cluster: Ints, kept: Bools, estimate: float) -> Float
     return np.bincount(cluster[counts], (found.weight * moved)[counts]).astype(np.float64)
 
 
-def _widening(even: float, freedom: float) -> float:
+def widening(even: float, freedom: float) -> float:
     """Give by how much draws of few clusters are to be spread about their estimate.
 
     Args:
@@ -204,7 +204,7 @@ def _widening(even: float, freedom: float) -> float:
             estimate towards itself, as leaving it out would show.
         freedom: of the variance, which is itself a guess: Student's t.
 
-    >>> round(_widening(14.0, 6.0), 2), round(_widening(1000.0, 900.0), 2)
+    >>> round(widening(14.0, 6.0), 2), round(widening(1000.0, 900.0), 2)
     (1.27, 1.0)
     """
     alpha = (1 - CONFIDENCE) / 2

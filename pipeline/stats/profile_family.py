@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.stats.distributions import MAD_TO_SIGMA
 from pipeline.stats.profile_permutations import permute
 from pipeline.stats.profile_shares import LEAST_CLUSTERS, Change, Counts, Floats, adjusted, compare
 
@@ -19,9 +20,9 @@ CONFIDENCE = 0.95
 
 # Functions whose typical change is taken for what the others' change made of all of them.
 _LEAST_FUNCTIONS = 5
-# 1.4826 scales the median absolute deviation to sigma for normal data, 1.2533 the standard error
-# of a mean to that of a median (Iglewicz and Hoaglin, 1993; Kendall and Stuart, 1977).
-_MEDIAN_ERROR = 1.4826 * 1.2533
+# 1.2533 scales the standard error of a mean to that of a median for normal data (Kendall and
+# Stuart, 1977).
+_MEDIAN_ERROR = MAD_TO_SIGMA * 1.2533
 _TWO_SIGMA = 1.96
 _ROUNDING = 1e-12
 

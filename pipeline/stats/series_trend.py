@@ -8,9 +8,9 @@ much more it varies where neighbours are alike.
 import math
 
 import numpy as np
-from scipy.stats import norm
 
 from pipeline.stats.bootstrap import Floats, Interval
+from pipeline.stats.distributions import normal_isf
 
 # Below it, an interval of slopes says nothing.
 LEAST_POINTS = 10
@@ -41,7 +41,7 @@ def trend(time: Floats, level: Floats, confidence: float = 0.9) -> Interval:
     earlier, later = np.triu_indices(n, 1)
     slopes = np.sort((y[later] - y[earlier]) / (x[later] - x[earlier]))
     slope = float(np.median(slopes))
-    reach = float(norm.isf((1 - confidence) / 2)) * math.sqrt(_variance(x, y, slope))
+    reach = normal_isf((1 - confidence) / 2) * math.sqrt(_variance(x, y, slope))
     low = min(max(math.floor((len(slopes) - reach) / 2), 0), len(slopes) // 2)
     return Interval(slope, float(slopes[low]), float(slopes[-1 - low]))
 

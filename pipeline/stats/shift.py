@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.stats.cells import WIDTH, Floats, Histograms, Range, Side
 from pipeline.stats.clusters import ratio_variance as ratio_variance
 from pipeline.stats.clusters import ratio_variances
-from pipeline.stats.distributions import student_isf, student_sf
+from pipeline.stats.distributions import MAD_TO_SIGMA, student_isf, student_sf
 
 # Method B: requests above the quantile that a block needs, and the blocks.
 _ABOVE_A_BLOCK = 5.0
@@ -25,7 +25,6 @@ _LEAST_BLOCKS_FOR_RHO = 8
 # Cut of the blocks at each end: more where outliers show that bursts fell in some.
 _TRIM, _TRIM_OF_BURSTS = 0.1, 0.25
 _OUTLIERS, _OUTLIER_SIGMAS, _LEAST_BLOCKS_FOR_OUTLIERS = 0.05, 3.0, 20
-_MAD_SIGMA = 1.4826
 _RHO_MOST = 0.9
 # Minutes that a batch of blocks spans at least.
 _BATCH_MINUTES = 6
@@ -260,7 +259,7 @@ def _trimmed_share(differences: Floats) -> float:
     if len(differences) < _LEAST_BLOCKS_FOR_OUTLIERS:
         return _TRIM
     apart = np.abs(differences - np.median(differences))
-    outliers = float((apart > _OUTLIER_SIGMAS * _MAD_SIGMA * np.median(apart)).mean())
+    outliers = float((apart > _OUTLIER_SIGMAS * MAD_TO_SIGMA * np.median(apart)).mean())
     return _TRIM_OF_BURSTS if outliers > _OUTLIERS else _TRIM
 
 

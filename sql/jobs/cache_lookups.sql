@@ -27,32 +27,20 @@ WITH looked AS (
     ) AS words,
     attributes['cache.ttl'] AS ttl,
     attributes[$version_attribute] AS item_version,
+    LOWER(
+      COALESCE(
+        attributes['cache.hit'],
+        attributes['cache.result'],
+        attributes['fusioncache.operation.hit'],
+        attributes[$hit_attribute]
+      )
+    ) AS said,
     COALESCE(
       cache_hit,
       CASE
-        WHEN LIST_CONTAINS(
-          ['true', 'hit', '1', 'yes'],
-          LOWER(
-            COALESCE(
-              attributes['cache.hit'],
-              attributes['cache.result'],
-              attributes['fusioncache.operation.hit'],
-              attributes[$hit_attribute]
-            )
-          )
-        )
+        WHEN LIST_CONTAINS(['true', 'hit', '1', 'yes'], said)
           THEN TRUE
-        WHEN LIST_CONTAINS(
-          ['false', 'miss', '0', 'no'],
-          LOWER(
-            COALESCE(
-              attributes['cache.hit'],
-              attributes['cache.result'],
-              attributes['fusioncache.operation.hit'],
-              attributes[$hit_attribute]
-            )
-          )
-        )
+        WHEN LIST_CONTAINS(['false', 'miss', '0', 'no'], said)
           THEN FALSE
       END
     ) AS said_hit,

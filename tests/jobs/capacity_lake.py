@@ -17,6 +17,15 @@ from tests.metrics.conftest import rows_of
 # 2026-11-25T12:00:00Z, a whole minute.
 NOON = 1_795_608_000_000_000_000
 SECOND = 1_000_000_000
+# What every point of a process' CPU time is.
+CPU_COUNTER: dict[str, Any] = {
+    "metric_type": "sum",
+    "name": "process.cpu.time",
+    "unit": "s",
+    "start_time_unix_nano": NOON,
+    "is_monotonic": True,
+    "aggregation_temporality": 2,
+}
 BUCKET_S = 10
 CPU_S = {"cart": 0.020, "pay": 0.050}
 WAIT_S = {"cart": 0.030, "pay": 0.050}
@@ -141,15 +150,7 @@ def _points(
         **whose,
         "time_unix_nano": NOON + (bucket + 1) * BUCKET_S * SECOND,
     }
-    counted = {
-        "metric_type": "sum",
-        "name": "process.cpu.time",
-        "unit": "s",
-        "start_time_unix_nano": NOON,
-        "is_monotonic": True,
-        "aggregation_temporality": 2,
-        "value_double": busy,
-    }
+    counted = CPU_COUNTER | {"value_double": busy}
     gauges = {
         "memory": ("process.memory.usage", memory),
         "limit": ("container.cpu.limit", CORES),

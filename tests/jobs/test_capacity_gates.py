@@ -15,7 +15,7 @@ from pipeline.jobs.capacity_rows import read_capacity_rows
 from pipeline.lake import Lake, append, open_lake
 from pipeline.report.capacity import WRITERS
 from pipeline.schema import METRICS, SPANS
-from tests.jobs.capacity_lake import NOON, SECOND, span, spans_table
+from tests.jobs.capacity_lake import CPU_COUNTER, NOON, SECOND, span, spans_table
 from tests.metrics.conftest import rows_of
 
 BUCKETS, A_BUCKET = 40, 12
@@ -54,15 +54,7 @@ def land_flat(lake: Lake, late_s: float = 0.0, cpu: tuple[str, float] | None = N
 def told(at: int, busy: float, memory: float, whose: dict[str, str]) -> list[dict[str, Any]]:
     """Give the points of an instance at a time."""
     common: dict[str, Any] = {"service_name": "shop", "time_unix_nano": at, **whose}
-    counter = {
-        "metric_type": "sum",
-        "name": "process.cpu.time",
-        "unit": "s",
-        "start_time_unix_nano": NOON,
-        "is_monotonic": True,
-        "aggregation_temporality": 2,
-        "value_double": busy,
-    }
+    counter = CPU_COUNTER | {"value_double": busy}
     gauge = {"metric_type": "gauge", "name": "process.memory.usage", "value_double": memory}
     return [common | counter, common | gauge]
 

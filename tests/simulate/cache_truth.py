@@ -21,7 +21,7 @@ from pipeline.jobs.cache_request import CacheRequest
 from pipeline.lake import Lake, append
 from pipeline.schema import SPANS
 from pipeline.stats.bootstrap import Interval
-from tests.simulate.lakes import new_lake
+from tests.simulate.lakes import new_lake, span_columns
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -264,13 +264,7 @@ def _table(known: dict[str, pa.Array], count: int) -> pa.Table:
         "ingest_batch_id": "ab" * 16,
         "resource_attributes": [],
     }
-    columns = [
-        known[field.name].cast(field.type)
-        if field.name in known
-        else pa.repeat(pa.scalar(same.get(field.name), field.type), count)
-        for field in SPANS.arrow_schema
-    ]
-    return pa.Table.from_arrays(columns, schema=SPANS.arrow_schema)
+    return span_columns(known, same, count)
 
 
 def answers(shop: Shop, runs: int, seed: int = 1) -> Iterator[CacheAnswer]:

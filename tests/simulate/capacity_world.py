@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.schema import SPANS
 from pipeline.stats.bootstrap import Floats, Ints
+from tests.jobs.capacity_lake import CPU_COUNTER, NOON, SECOND
 from tests.metrics.conftest import rows_of
+from tests.simulate.lakes import span_columns
 
-NOON = 1_795_608_000_000_000_000
-SECOND = 1_000_000_000
 BUCKET_S, STEP_BUCKETS = 10, 5
 OPERATIONS = ("order", "quote")
 CPU_S = np.array([0.080, 0.030])
@@ -193,13 +192,7 @@ def _part(
         "ingest_time_unix_nano": pa.array(end + SECOND),
         "date": pa.array((start // (86_400 * SECOND)).astype(np.int32)),
     }
-    columns = [
-        known[field.name].cast(field.type)
-        if field.name in known
-        else pa.repeat(pa.scalar(same.get(field.name), field.type), count)
-        for field in SPANS.arrow_schema
-    ]
-    return pa.Table.from_arrays(columns, schema=SPANS.arrow_schema)
+    return span_columns(known, same, count)
 
 
 def _points(
@@ -225,17 +218,9 @@ def _points(
         "service_version": "v1",
         "service_instance_id": instance,
     }
-    counter = {
-        "metric_type": "sum",
-        "name": "process.cpu.time",
-        "unit": "s",
-        "start_time_unix_nano": NOON,
-        "is_monotonic": True,
-        "aggregation_temporality": 2,
-    }
     for time, busy, held in zip(at, work + idle, memory, strict=True):
         stamp = {"time_unix_nano": NOON + round(float(time) * SECOND)}
-        yield common | stamp | counter | {"value_double": float(busy)}
+        yield common | stamp | CPU_COUNTER | {"value_double": float(busy)}
         for name, value in (("process.memory.usage", held), ("container.cpu.limit", CORES)):
             yield (
                 common

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,7 @@ from pipeline.gate.judgement import Judgement, Tolerance, judge
 from pipeline.jobs.judge import compare, read
 from pipeline.jobs.judge_request import QUANTILES, JudgeRequest, parse_selector
 from pipeline.lake import Lake, append, open_lake
-from pipeline.schema import LATENCY_MINUTES
+from pipeline.schema import LATENCY_MINUTES, SPANS
 from pipeline.stats.cells import Side
 
 Sides = tuple[Side, Side]
@@ -28,6 +29,17 @@ OPERATION = "GET /cart"
 # 2026-11-25T12:00Z; a whole hour, so that no run is cut by a day.
 _FIRST_MINUTE = 1_795_608_000 // 60
 _MINUTES_A_DAY = 1440
+
+
+def span_columns(known: dict[str, pa.Array], same: dict[str, Any], count: int) -> pa.Table:
+    """Give so many spans: columns that are known, and values that all rows share; else NULL."""
+    columns = [
+        known[field.name].cast(field.type)
+        if field.name in known
+        else pa.repeat(pa.scalar(same.get(field.name), field.type), count)
+        for field in SPANS.arrow_schema
+    ]
+    return pa.Table.from_arrays(columns, schema=SPANS.arrow_schema)
 
 
 @contextmanager
