@@ -43,11 +43,10 @@ class Window:
 def settled_until(request: JudgeRequest) -> int | None:
     """Give the end of the newest minute that is over, in ns, or what was asked for; None for open.
 
-        >>> from pipeline.jobs.judge_request import JudgeRequest
-    from pipeline.jobs.judge_rows import runs_of
-        >>> sides = ((("service_version", "1"),), (("service_version", "2"),))
-        >>> settled_until(JudgeRequest(*sides, now_unix_nano=130_000_000_000))
-        120000000000
+    >>> from pipeline.jobs.judge_request import JudgeRequest
+    >>> sides = ((("service_version", "1"),), (("service_version", "2"),))
+    >>> settled_until(JudgeRequest(*sides, now_unix_nano=130_000_000_000))
+    120000000000
     """
     if request.until_unix_nano is not None or request.now_unix_nano is None:
         return request.until_unix_nano
