@@ -15,6 +15,7 @@ from pipeline.jobs.capacity_answer import (
     Scalability,
     ServiceCapacity,
 )
+from pipeline.jobs.capacity_blocks import of_blocks
 from pipeline.jobs.capacity_bounds import (
     cpu_limit,
     latency_limit,
@@ -30,7 +31,7 @@ from pipeline.stats.capacity_band import scalability_band
 from pipeline.stats.capacity_cost import cost_change, cost_per_million
 from pipeline.stats.capacity_demand import Demand, fit_demand
 from pipeline.stats.capacity_draws import BLOCK, Moments
-from pipeline.stats.capacity_latency import LoadPoints, fit_latency
+from pipeline.stats.capacity_latency import fit_latency
 from pipeline.stats.capacity_limits import (
     FITS,
     UNDECIDED,
@@ -41,6 +42,7 @@ from pipeline.stats.capacity_limits import (
     safe_load,
 )
 from pipeline.stats.capacity_memory import MemoryFit, fit_memory
+from pipeline.stats.capacity_points import LoadPoints, Servers
 from pipeline.stats.usl import fit_usl, why_not_usl
 
 # The level exceeded 1 % of the time, and the normal score of it.
@@ -150,6 +152,11 @@ def _points(rows: ServiceRows, demand: Demand, request: CapacityRequest) -> Load
         Moments(found.start_s[known], found.instance[known], block),
         request.objective_quantile,
         sum(rows.variation) / 2,
+        tuple(
+            Servers(pool.name, round(pool.size), of_blocks(rows.buckets, found, pool.used)[known])
+            for pool in rows.pools
+            if pool.size >= 1
+        ),
     )
 
 

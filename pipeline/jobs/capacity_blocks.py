@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.stats.bootstrap import Floats, Ints
-from pipeline.stats.capacity_buckets import LatencyBlocks
+from pipeline.stats.capacity_buckets import CapacityBuckets, LatencyBlocks
 
 # A bucket that is cut off by the first or the last request of an instance tells too little.
 _LEAST_KEPT = 3
@@ -72,3 +72,17 @@ def latency_blocks(
         floats(complete, "latency_p95_s"),
         complete["requests"].to_numpy().astype(np.int64),
     )
+
+
+def of_blocks(buckets: CapacityBuckets, blocks: LatencyBlocks, values: Floats) -> Floats:
+    """Give the means of n values of buckets by block; NaN where none of its buckets knows one."""
+    number = np.floor((buckets.start_s + buckets.width_s / 2) / blocks.width_s)
+    own = np.floor(blocks.start_s / blocks.width_s + 0.5)
+    pairs = np.stack([np.r_[own, number], np.r_[blocks.instance, buckets.instance]])
+    which = np.unique(pairs, axis=1, return_inverse=True)[1].ravel()
+    of, known = which[len(own) :], np.isfinite(values)
+    total = np.bincount(of[known], values[known], minlength=which.max(initial=-1) + 1)
+    count = np.bincount(of[known], minlength=which.max(initial=-1) + 1)
+    with np.errstate(invalid="ignore"):
+        found: Floats = (total / count)[which[: len(own)]]
+    return found

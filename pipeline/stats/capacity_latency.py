@@ -1,8 +1,7 @@
 """Latency against load: the model that predicts blocks best that it has not seen, and its limit.
 
-Source: Burman, Chow and Nolan (1994), Biometrika 81(2), for held-out blocks of a series; Breiman
-(1996), Out-of-bag estimation, for judging a draw's model by what was not drawn; Barlow et al.
-(1972), Statistical Inference under Order Restrictions, for the fit that only rises.
+Source: Breiman (1996), Out-of-bag estimation, for judging a draw's model by what was not drawn;
+Barlow et al. (1972), Statistical Inference under Order Restrictions, for the fit that only rises.
 """
 
 from collections.abc import Mapping
@@ -12,29 +11,29 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 
 from pipeline.stats.bootstrap import Floats, Interval, percentiles
+from pipeline.stats.capacity_choice import counted, errors, folds, simplest
 from pipeline.stats.capacity_draws import spread, spreading
+from pipeline.stats.capacity_limits import EXTRAPOLATED
 from pipeline.stats.capacity_models import (
     CONSTANT,
-    GENERAL_QUEUE,
-    MODELS,
-    MOST_UTILISATION,
-    QUEUE,
-    LoadPoints,
+    SEEN_ALONE,
     Model,
     models_of,
 )
-
-__all__ = ["CONSTANT", "GENERAL_QUEUE", "MODELS", "QUEUE", "LatencyFit", "LoadPoints"]
+from pipeline.stats.capacity_points import MOST_UTILISATION, LoadPoints
+from pipeline.stats.capacity_reach import Question, reach
 
 LEAST_BUCKETS = 20
-FOLDS = 5
 LEAST_VARIATION = 0.2
-_AS_WELL = 1.02
 _BUSY = 0.75
 _GRID = 300
 _PARAMETERS = 3
 # Of the load that was seen: no model is asked for more.
 _MOST_REACH = 3.0
+# Where so many blocks were above the objective, the load that broke it was seen.
+_LEAST_ABOVE = 3
+# Of the longest latency seen: so far do models go that know of no servers.
+_LITTLE = 1.5
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,9 @@ class LatencyFit:
 def fit_latency(points: LoadPoints, objective_s: float, key: tuple[str, ...]) -> LatencyFit:
     """Choose a model by held-out error and find where it meets an objective.
 
+    A model whose curve ends before the objective is met has no answer, and is not chosen; nor is
+    one without servers that are known, where so long a latency was not seen.
+
     Args:
         points: n blocks.
         objective_s: the latency that must be held; 0 for none.
@@ -77,21 +79,32 @@ def fit_latency(points: LoadPoints, objective_s: float, key: tuple[str, ...]) ->
     """
     reason = _why_not(points)
     if reason:
-        nan, empty = np.nan, np.zeros(0)
-        unknown = Interval(nan, nan, nan)
-        return LatencyFit(reason, "", {}, {}, nan, nan, empty, empty, empty, empty, unknown)
+        return _nothing(reason)
     rising = isotonic(points)
     models = models_of(points, rising)
-    folds = _folds(len(points.throughput))
-    held_out = {name: _error(points, model, folds)[0] for name, model in models.items()}
-    barred = {CONSTANT} if rises(points, key) else set()
-    choice = {name: model for name, model in models.items() if name not in barred}
-    name = _simplest({each: held_out[each] for each in choice})
+    parts = folds(len(points.throughput))
+    erring = {name: errors(points, model, parts) for name, model in models.items()}
+    held_out = {name: float(each.sum() / counted(points).sum()) for name, each in erring.items()}
     whole = np.ones((1, len(points.throughput)))
     grid = _loads(points)
-    drawn, chosen = _drawn(points, choice, grid, key)
-    model = models[name]
-    estimate = model(whole, grid)[0]
+    curves = {name: model(whole, grid)[0] for name, model in models.items()}
+    question, barred = _asked(points, rising, grid, objective_s, key)
+    choice = [
+        name
+        for name, curve in curves.items()
+        if name not in barred and question.is_answered(curve[None, :])[0]
+    ]
+    if not choice:
+        return _nothing(
+            f"latency of up to {1000 * float(rising.max()):.0f} ms was seen, and no model that "
+            "fits it goes as far as the objective, nor are slots or CPU known that requests wait "
+            "for: ramp the load until latency is near to the objective"
+        )
+    out = counted(points)[None, :]
+    stacked = np.array([erring[each].sum(axis=0, keepdims=True) for each in choice])
+    name = choice[int(simplest(stacked, out, choice, question.by_chance)[0])]
+    drawn, chosen = _drawn(points, {each: models[each] for each in choice}, question, key)
+    model, estimate = models[name], curves[name]
     apart = model(_left_out(points), grid)
     low, high = _band(points, estimate, drawn, apart)
     return LatencyFit(
@@ -101,6 +114,30 @@ def fit_latency(points: LoadPoints, objective_s: float, key: tuple[str, ...]) ->
         *(grid, estimate, low, high),
         _limit(points, (grid, estimate, drawn, apart), objective_s, name),
     )
+
+
+def _asked(
+    points: LoadPoints, rising: Floats, grid: Floats, objective_s: float, key: tuple[str, ...]
+) -> tuple[Question, set[str]]:
+    """Give what curves must answer, and the models that cannot be asked that."""
+    seen = float(rising.max())
+    # Slots that are known tell what comes beyond the latency that was seen; shapes alone do not,
+    # but a little way.
+    far = bool(points.busy_servers) and objective_s > seen
+    passed = objective_s > 0 and int((rising > objective_s).sum()) >= _LEAST_ABOVE
+    most = EXTRAPOLATED * float(points.throughput.max()) if passed else np.inf
+    barred = set(SEEN_ALONE) if far or objective_s > _LITTLE * seen else set()
+    # Slots fill up, whether latency has begun to rise or not.
+    if points.busy_servers or rises(points, key):
+        barred.add(CONSTANT)
+    return Question(grid, objective_s, most, far), barred
+
+
+def _nothing(reason: str) -> LatencyFit:
+    """Give what is known where latency is not identified."""
+    nan, empty = np.nan, np.zeros(0)
+    unknown = Interval(nan, nan, nan)
+    return LatencyFit(reason, "", {}, {}, nan, nan, empty, empty, empty, empty, unknown)
 
 
 def isotonic(points: LoadPoints) -> Floats:
@@ -143,51 +180,28 @@ def _why_not(points: LoadPoints) -> str:
     return ""
 
 
-def _folds(count: int) -> Floats:
-    """Give FOLDS x n weights that leave out blocks by turns."""
-    fold = (np.arange(count) * FOLDS * 2 // max(count, 1)) % FOLDS
-    weights: Floats = (fold != np.arange(FOLDS)[:, None]).astype(np.float64)
-    return weights
-
-
-def _error(points: LoadPoints, model: Model, weights: Floats) -> tuple[float, Floats]:
-    """Give a model's mean error over what was left out, and that of every row of weights.
-
-    Of the busier half alone: a limit is about that, and where there is no wait all are alike.
-    """
-    out = (weights == 0) & (points.throughput >= np.median(points.throughput))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        predicted = np.maximum(model(weights, points.throughput), 1e-12)
-        far = np.abs(np.log(predicted / points.latency_s))
-    # What a model cannot tell at all is as far off as a factor of ten.
-    far = np.where(np.isfinite(far), far, np.log(10)) * out
-    return float(far.sum() / max(out.sum(), 1)), far.sum(axis=1) / np.maximum(out.sum(axis=1), 1)
-
-
-def _simplest(errors: Mapping[str, float]) -> str:
-    """Give the first of the models that predict as well as any."""
-    least = min(errors.values())
-    return next(name for name, error in errors.items() if error <= _AS_WELL * least)
-
-
 def _drawn(
-    points: LoadPoints, models: Mapping[str, Model], grid: Floats, key: tuple[str, ...]
+    points: LoadPoints,
+    models: Mapping[str, Model],
+    question: Question,
+    key: tuple[str, ...],
 ) -> tuple[Floats, dict[str, float]]:
     """Give d x g latencies, each by the model that tells best what its draw left out, and shares.
 
-    That the data could have chosen another model is part of what is not known.
+    That the data could have chosen another model is part of what is not known. A draw in which no
+    model goes as far as the objective has NaN.
     """
     count = len(points.throughput)
     draws = points.when.draws((*key, "latency"))
     weights = np.array([np.bincount(row, minlength=count) for row in draws], dtype=np.float64)
-    errors = np.array([_error(points, model, weights)[1] for model in models.values()])
-    good = errors <= _AS_WELL * errors.min(axis=0)
-    best = np.argmax(good, axis=0)
-    found = np.full((len(weights), len(grid)), np.nan)
-    for place, model in enumerate(models.values()):
-        rows = best == place
-        if rows.any():
-            found[rows] = model(weights[rows], grid)
+    out = (weights == 0) & counted(points)
+    curves = np.array([model(weights, question.grid) for model in models.values()])
+    erring = np.array([errors(points, model, weights) for model in models.values()])
+    answers = np.array([question.is_answered(each) for each in curves])
+    erring[~answers] = np.inf
+    best = simplest(erring, out, list(models), question.by_chance)
+    found: Floats = curves[best, np.arange(len(weights))]
+    found[~answers.any(axis=0)] = np.nan
     shares = {name: float((best == place).mean()) for place, name in enumerate(models)}
     return found, shares
 
@@ -209,7 +223,9 @@ def _band(
         wide = np.exp(spread(centre, logs, float(np.nanmedian(factor))))
     known = np.isfinite(wide).any(axis=0)
     low, high = np.full(_GRID, np.nan), np.full(_GRID, np.nan)
-    low[known], high[known] = np.nanquantile(wide[:, known], [0.05, 0.95], axis=0)
+    low[known], high[known] = np.nanquantile(
+        wide[:, known], [0.05, 0.95], axis=0, method="inverted_cdf"
+    )
     return low, high
 
 
@@ -225,9 +241,9 @@ def _limit(
         return Interval(np.nan, np.nan, np.nan)
     if model == CONSTANT:
         return Interval(*(3 * [np.inf if estimate[0] <= objective_s else 0.0]))
-    own = _reach(grid, estimate[None, :], objective_s)
-    reached = _reach(grid, drawn, objective_s)[:, None]
-    without = _reach(grid, apart, objective_s)[:, None]
+    own = reach(grid, estimate[None, :], objective_s)
+    reached = reach(grid, drawn, objective_s)[:, None]
+    without = reach(grid, apart, objective_s)[:, None]
     factor = spreading(reached, without, points.when, _PARAMETERS)
     wide = np.maximum(spread(own, reached, factor)[:, 0], 0.0)
     return percentiles(float(own[0]), wide)
@@ -240,21 +256,6 @@ def _loads(points: LoadPoints) -> Floats:
         full = (MOST_UTILISATION * points.cores - points.background) / points.core_seconds
         most = min(most, max(full, float(points.throughput.max())))
     return np.linspace(0.0, most, _GRID)
-
-
-def _reach(grid: Floats, latency: Floats, objective_s: float) -> Floats:
-    """Give for each of d curves the load at which it first leaves an objective."""
-    above = ~(latency <= objective_s)
-    first = np.argmax(above, axis=1)
-    rows = np.arange(len(latency))
-    before = np.maximum(first - 1, 0)
-    low, high = latency[rows, before], latency[rows, first]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        part = np.clip((objective_s - low) / (high - low), 0.0, 1.0)
-    part = np.where(np.isfinite(part), part, 0.0)
-    found = grid[before] + part * (grid[first] - grid[before])
-    result: Floats = np.where(above.any(axis=1), np.where(first == 0, 0.0, found), grid[-1])
-    return result
 
 
 def _seen_limit(points: LoadPoints, rising: Floats, objective_s: float) -> float:

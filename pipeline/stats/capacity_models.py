@@ -1,82 +1,46 @@
 """Models of latency against load, each fitted to many draws at once by weights of observations.
 
+What requests wait for is the CPU, or slots that are told: of threads, of connections. Whichever is
+meant, it stands in the name of the model.
+
 Source: Allen (1990), Probability, Statistics and Queueing Theory, section 5.3, for waits in M/M/m
 and the correction of Allen and Cunneen; Gunther (2007), Guerrilla Capacity Planning, chapter 6, for
 response time by the universal scalability law.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
-from pipeline.stats.bootstrap import Floats
-from pipeline.stats.capacity_draws import Moments
-from pipeline.stats.queueing import erlang_c
+from pipeline.stats.bootstrap import Floats, Ints
+from pipeline.stats.capacity_points import MOST_UTILISATION, LoadPoints, Servers
+from pipeline.stats.queueing import erlang_c, response_quantile
 from pipeline.stats.usl import Usl, fit_usl, fit_usl_draws, why_not_usl
 
 # Simplest first: of models that predict as well, the first is taken.
 CONSTANT, QUEUE, GENERAL_QUEUE = "constant", "M/M/m queue", "Allen-Cunneen"
 CURVE, SATURATION, SCALABILITY = "latency curve", "saturation curve", "USL"
 MODELS = (CONSTANT, QUEUE, GENERAL_QUEUE, CURVE, SATURATION, SCALABILITY)
+# Those that know of no servers: they tell nothing of latencies beyond those that were seen.
+SEEN_ALONE = (SATURATION, SCALABILITY)
+# What a wait is multiplied by: as theory has it, by half a sum of squared coefficients of variation
+# (0.5 for random arrivals of work that is all alike), and by anything.
+_THEORY, _VARIATION, _ANY = (1.0, 1.0), (0.5, 4.0), (0.0, np.inf)
+# How long a slot is held, as multiples of what its use tells.
+_HELD = np.geomspace(0.5, 2.0, 141)
 
 _POWERS = (0.5, 1.0, 2.0, 4.0, 8.0)
 # Where work that no CPU time tells of may be full, as multiples of the highest load seen.
 _FULL = (1.02, 1.05, 1.1, 1.15, 1.2, 1.3, 1.4, 1.6, 2.0, 3.0, 5.0)
-MOST_UTILISATION = 0.99
 _TABLE = 512
 _DRAW_TOLERANCE = 1e-6
 _LEAST_LOADS = 3
 
 
-@dataclass(frozen=True)
-class LoadPoints:
-    """n blocks of time in their order, each of one instance.
-
-    Attributes:
-        throughput: requests a second, above 0.
-        concurrency: requests in flight, above 0.
-        latency_s: a quantile.
-        core_seconds, background: what a request costs, and busy cores without any; NaN for unknown.
-        cores: of an instance; 0 for unknown.
-        moments: when and of whom they are; None for one instance and one moment after another.
-        quantile: that latency is.
-        variation: half the sum of the squared coefficients of variation of the times between
-            arrivals and of service; NaN for unknown.
-    """
-
-    throughput: Floats
-    concurrency: Floats
-    latency_s: Floats
-    core_seconds: float
-    background: float
-    cores: float
-    moments: Moments | None = None
-    quantile: float = 0.95
-    variation: float = float("nan")
-
-    def utilisation(self, throughput: Floats) -> Floats:
-        """Give busy cores as a share of all, below 1."""
-        share = (self.background + self.core_seconds * throughput) / self.cores
-        result: Floats = np.clip(share, 0.0, MOST_UTILISATION)
-        return result
-
-    @property
-    def has_utilisation(self) -> bool:
-        """Tell whether utilisation is known."""
-        return self.cores > 0 and bool(np.isfinite(self.core_seconds) and self.core_seconds > 0)
-
-    @property
-    def when(self) -> Moments:
-        """Give when and of whom the blocks are."""
-        count = len(self.throughput)
-        alone = Moments(np.arange(count, dtype=np.float64), np.zeros(count, np.int64))
-        return self.moments or alone
-
-
 # From weights d x n and loads g to latencies d x g.
 Model = Callable[[Floats, Floats], Floats]
+# From loads to g x k shapes, infinite where work piles up without end.
 Shapes = Callable[[Floats], Floats]
 
 
@@ -88,63 +52,104 @@ def models_of(points: LoadPoints, level: Floats) -> dict[str, Model]:
         level: n latencies about which they scatter, by a share of each.
     """
 
-    def linear(shapes: Shapes, offset: Shapes | None = None) -> Model:
-        return lambda weights, loads: _linear(points, level, weights, loads, shapes, offset)
+    def linear(shapes: Shapes, slopes: tuple[float, float] = _ANY) -> Model:
+        return lambda weights, loads: _linear(points, level, (weights, loads), shapes, slopes)
 
     found = {CONSTANT: linear(lambda loads: np.zeros((len(loads), 1)))}
-    if points.has_utilisation:
-        servers = max(1, round(points.cores))
-        found[QUEUE] = linear(lambda x: _waits(servers, points.utilisation(x))[:, None])
+    for servers in points.busy_servers:
+        for name, slopes in ((QUEUE, _THEORY), (GENERAL_QUEUE, _VARIATION)):
+            whose = f"{name} of {servers.count} {servers.name}"
+            found[whose] = partial(_by_slots, points, level, servers, slopes)
+    if points.is_cpu_busy:
+        cores = max(1, round(points.cores))
+        found[QUEUE] = linear(lambda x: _waits(cores, points.utilisation(x))[:, None])
         if np.isfinite(points.variation):
-            found[GENERAL_QUEUE] = linear(
-                lambda x: np.zeros((len(x), 1)), lambda x: _general(points, servers, x)
-            )
+            found[GENERAL_QUEUE] = linear(lambda x: _general(points, cores, x)[:, None], _THEORY)
         found[CURVE] = linear(lambda x: _powers(points.utilisation(x)[:, None]))
     most = float(points.throughput.max())
     full = most * np.array(_FULL)
-    found[SATURATION] = linear(lambda x: _powers(np.clip(x[:, None] / full, 0, MOST_UTILISATION)))
+    found[SATURATION] = linear(lambda x: _powers(x[:, None] / full))
     if not why_not_usl(points.concurrency):
         found[SCALABILITY] = lambda weights, loads: _by_usl(points, weights, loads)
     return found
 
 
+def _by_slots(
+    points: LoadPoints,
+    level: Floats,
+    servers: Servers,
+    slopes: tuple[float, float],
+    weights: Floats,
+    loads: Floats,
+) -> Floats:
+    """Latency by the wait for a slot, held in each draw as long as its use there tells."""
+    every = np.ones((1, len(points.throughput)))
+    middle = float(servers.held_s(points.throughput, every)[0])
+    held = middle * _HELD
+    far = np.abs(_HELD[None, :] - (servers.held_s(points.throughput, weights) / middle)[:, None])
+    # A draw without its use has the mean of all.
+    own = np.argmin(np.where(np.isfinite(far), far, np.abs(_HELD - 1)), axis=1)
+
+    def shapes(throughput: Floats) -> Floats:
+        rho = throughput[:, None] * held / servers.count
+        known, rise = _rise_table(servers.count, points.quantile)
+        return np.where(rho <= MOST_UTILISATION, held * np.interp(rho, known, rise), np.inf)
+
+    return _linear(points, level, (weights, loads), shapes, slopes, own)
+
+
 def _powers(rho: Floats) -> Floats:
-    """Give rho^k / (1 - rho) for every power k and column."""
-    found = [rho**power / (1 - rho) for power in _POWERS]
-    return np.concatenate(found, axis=1)
+    """Give rho^k / (1 - rho) for every power k and column; infinite where that is full."""
+    within = np.minimum(rho, MOST_UTILISATION)
+    found = [within**power / (1 - within) for power in _POWERS]
+    full = np.tile(rho > MOST_UTILISATION, len(_POWERS))
+    return np.where(full, np.inf, np.concatenate(found, axis=1))
 
 
 def _linear(
     points: LoadPoints,
     level: Floats,
-    weights: Floats,
-    loads: Floats,
+    asked: tuple[Floats, Floats],
     shapes: Shapes,
-    offset: Shapes | None,
+    slopes: tuple[float, float],
+    own: Ints | None = None,
 ) -> Floats:
     """Latency = A + B x shape, A and B not below 0, of the shape that fits a draw best.
 
     Errors count as shares of ``level``, not of what was measured: a fit to shares of measured
     values would follow those that happen to be small.
+
+    Args:
+        points, level: n observations, and n latencies about which they scatter.
+        asked: weights d x n and loads g.
+        shapes: k of them; of what is full already, the longest wait seen counts.
+        slopes: what B is between.
+        own: d places of the shapes of draws, where they are known; None for those that fit best.
     """
+    weights, loads = asked
     shape, above = shapes(points.throughput), shapes(loads)
-    y = points.latency_s - (offset(points.throughput) if offset else 0.0)
+    most = np.where(np.isfinite(shape), shape, 0.0).max(axis=0)
+    shape = np.where(np.isfinite(shape), shape, most)
     w = weights / level**2
+    y = points.latency_s
     s, sy, syy = w.sum(axis=1)[:, None], (w @ y)[:, None], (w @ y**2)[:, None]
     sx, sxx, sxy = w @ shape, w @ shape**2, w @ (shape * y[:, None])
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = s * sxx - sx**2
         slope = np.where(spread > 1e-12 * s * sxx, (s * sxy - sx * sy) / spread, 0.0)
-        slope = np.maximum(slope, 0.0)
+        slope = np.clip(slope, *slopes)
         base = (sy - slope * sx) / s
-        alone = np.where(sxx > 0, np.maximum(sxy, 0) / sxx, 0.0)
+        alone = np.clip(np.where(sxx > 0, sxy / sxx, 0.0), *slopes)
     slope, base = np.where(base < 0, alone, slope), np.maximum(base, 0.0)
     error = syy - 2 * base * sy - 2 * slope * sxy
     error = error + base**2 * s + 2 * base * slope * sx + slope**2 * sxx
-    best = np.argmin(error, axis=1)
+    best = np.argmin(error, axis=1) if own is None else own
     rows = np.arange(len(weights))
-    found: Floats = base[rows, best][:, None] + slope[rows, best][:, None] * above[:, best].T
-    return found + (offset(loads) if offset else 0.0)
+    with np.errstate(invalid="ignore"):
+        rise = slope[rows, best][:, None] * above[:, best].T
+    rise = np.where(np.isnan(rise), 0.0, rise)
+    found: Floats = base[rows, best][:, None] + rise
+    return found
 
 
 @lru_cache(maxsize=64)
@@ -153,6 +158,14 @@ def _wait_table(servers: int) -> tuple[Floats, Floats, Floats]:
     rho = np.linspace(0, MOST_UTILISATION, _TABLE)
     waiting = np.array([erlang_c(servers, float(each)) for each in rho])
     return rho, waiting / (servers * (1 - rho)), waiting
+
+
+@lru_cache(maxsize=64)
+def _rise_table(servers: int, quantile: float) -> tuple[Floats, Floats]:
+    """Give by how much waiting raises a quantile in M/M/m, in times of service, by utilisation."""
+    rho = np.linspace(0, MOST_UTILISATION, _TABLE)
+    found = [response_quantile(servers, float(each), 1.0, quantile) for each in rho]
+    return rho, np.array(found) - found[0]
 
 
 def _waits(servers: int, rho: Floats) -> Floats:
@@ -164,11 +177,19 @@ def _waits(servers: int, rho: Floats) -> Floats:
 def _general(points: LoadPoints, servers: int, loads: Floats) -> Floats:
     """Give the quantile of the wait that theory alone expects, corrected for general times."""
     rho = points.utilisation(loads)
+    wait = _wait_quantile(servers, rho, points.core_seconds, points.quantile)
+    result: Floats = points.variation * wait
+    return result
+
+
+def _wait_quantile(servers: int, rho: Floats, service_s: Floats | float, quantile: float) -> Floats:
+    """Give a quantile of the wait in M/M/m, in seconds."""
     known, _, waiting = _wait_table(servers)
-    share = np.interp(rho, known, waiting)
+    within = np.minimum(rho, MOST_UTILISATION)
+    share = np.interp(within, known, waiting)
     with np.errstate(divide="ignore"):
-        tail = np.maximum(np.log(share / (1 - points.quantile)), 0.0)
-    result: Floats = points.variation * tail * points.core_seconds / (servers * (1 - rho))
+        tail = np.maximum(np.log(share / (1 - quantile)), 0.0)
+    result: Floats = tail * service_s / (servers * (1 - within))
     return result
 
 

@@ -1,8 +1,8 @@
 """Queues: how long work waits for one of m servers, and at what load that becomes too long.
 
 Source: Erlang (1917) for B and C; Allen (1990), Probability, Statistics and Queueing Theory,
-section 5.3, and Cunneen for the correction to general times; Sakasegawa (1977), Annals of the
-Institute of Statistical Mathematics 29, for the check.
+section 5.3, and Cunneen for the correction to general times, section 5.2 for times in the system of
+M/M/m; Sakasegawa (1977), Annals of the Institute of Statistical Mathematics 29, for the check.
 """
 
 import math
@@ -76,6 +76,41 @@ def wait_exceeds(servers: int, utilisation: float, service_s: float, wait_s: flo
         return 1.0
     decay = math.exp(-servers * (1 - utilisation) * wait_s / service_s)
     return erlang_c(servers, utilisation) * decay
+
+
+def response_exceeds(servers: int, utilisation: float, service_s: float, time_s: float) -> float:
+    """Give the share of arrivals that wait and are served for longer than so many seconds, M/M/m.
+
+    >>> round(response_exceeds(1, 0.5, 1.0, 2.0), 6) == round(math.exp(-1), 6)
+    True
+    """
+    if utilisation >= 1:
+        return 1.0
+    waits, time = erlang_c(servers, utilisation), time_s / service_s
+    rate = servers * (1 - utilisation)
+    served = math.exp(-time)
+    if abs(rate - 1) < 1e-9:
+        both = served * (1 + time)
+    else:
+        both = (rate * served - math.exp(-rate * time)) / (rate - 1)
+    return (1 - waits) * served + waits * both
+
+
+def response_quantile(servers: int, utilisation: float, service_s: float, quantile: float) -> float:
+    """Give a quantile of the time in the system in M/M/m, in seconds; infinite from 1 on.
+
+    >>> round(response_quantile(3, 0.0, 2.0, 0.95), 4) == round(-2 * math.log(0.05), 4)
+    True
+    """
+    if utilisation >= 1:
+        return math.inf
+    # Of one server the time is exponential; of more it is never longer for the same utilisation.
+    low, high = 0.0, -math.log(1 - quantile) * service_s / (1 - utilisation)
+    while high - low > 1e-9 * high:
+        middle = (low + high) / 2
+        over = response_exceeds(servers, utilisation, service_s, middle) > 1 - quantile
+        low, high = (middle, high) if over else (low, middle)
+    return high
 
 
 def sakasegawa_wait(

@@ -56,7 +56,8 @@ class Bound:
     limits: tuple[str, ...] = ()
 
 
-_ALIKE = ("--release", "1.4.1", "--visit", OPERATION, "--instances", "1", "--metrics", "5")
+# Slots are looked at once a second: of rarer looks their use is not known well enough.
+_ALIKE = ("--release", "1.4.1", "--visit", OPERATION, "--instances", "1", "--metrics", "1")
 BOUNDS = {
     # Two slots, held for a miss of 60 ms on average and about 7 ms of the shop's own.
     "slots": Bound(

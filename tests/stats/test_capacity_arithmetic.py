@@ -13,15 +13,11 @@ from pipeline.stats.capacity_buckets import CapacityBuckets
 from pipeline.stats.capacity_cost import cost_per_million
 from pipeline.stats.capacity_demand import fit_demand
 from pipeline.stats.capacity_draws import Moments, spread_draws, widening
-from pipeline.stats.capacity_latency import (
-    CONSTANT,
-    GENERAL_QUEUE,
-    QUEUE,
-    LoadPoints,
-    fit_latency,
-)
+from pipeline.stats.capacity_latency import fit_latency
 from pipeline.stats.capacity_limits import Limit, not_identified, ratio_limit, replicas, safe_load
 from pipeline.stats.capacity_memory import fit_memory
+from pipeline.stats.capacity_models import CONSTANT, GENERAL_QUEUE, QUEUE
+from pipeline.stats.capacity_points import LoadPoints
 from pipeline.stats.queueing import erlang_c, mean_wait
 from pipeline.stats.usl import fit_usl
 

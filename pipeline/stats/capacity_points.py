@@ -1,0 +1,106 @@
+"""What latency is held against: load, requests in flight, and the servers that they wait for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.stats.bootstrap import Floats
+from pipeline.stats.capacity_draws import Moments
+
+MOST_UTILISATION = 0.99
+# Of servers at the highest load seen: those that idle are not what requests wait for.
+LEAST_BUSY = 0.2
+_MOST_POOLS = 3
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Slots that a request holds one of while it is served.
+
+    Attributes:
+        name: what they are.
+        count: how many an instance has.
+        busy: n mean numbers that were held; NaN for unknown.
+    """
+
+    name: str
+    count: int
+    busy: Floats
+
+    def held_s(self, throughput: Floats, weights: Floats) -> Floats:
+        """Give for how long a request holds one, in d draws, by Little's law.
+
+        Args:
+            throughput: n.
+            weights: d x n.
+        """
+        known = np.isfinite(self.busy) & (throughput > 0)
+        busy, load = np.where(known, self.busy, 0.0), np.where(known, throughput, 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found: Floats = weights @ busy / (weights @ load)
+        return found
+
+
+@dataclass(frozen=True)
+class LoadPoints:
+    """n blocks of time in their order, each of one instance.
+
+    Attributes:
+        throughput: requests a second, above 0.
+        concurrency: requests in flight, above 0.
+        latency_s: a quantile.
+        core_seconds, background: what a request costs, and busy cores without any; NaN for unknown.
+        cores: of an instance; 0 for unknown.
+        moments: when and of whom they are; None for one instance and one moment after another.
+        quantile: that latency is.
+        variation: half the sum of the squared coefficients of variation of the times between
+            arrivals and of service; NaN for unknown.
+        servers: slots that requests may wait for, beside the CPU.
+    """
+
+    throughput: Floats
+    concurrency: Floats
+    latency_s: Floats
+    core_seconds: float
+    background: float
+    cores: float
+    moments: Moments | None = None
+    quantile: float = 0.95
+    variation: float = float("nan")
+    servers: tuple[Servers, ...] = ()
+
+    def utilisation(self, throughput: Floats) -> Floats:
+        """Give busy cores as a share of all, below 1."""
+        share = (self.background + self.core_seconds * throughput) / self.cores
+        result: Floats = np.clip(share, 0.0, MOST_UTILISATION)
+        return result
+
+    @property
+    def has_utilisation(self) -> bool:
+        """Tell whether utilisation is known."""
+        return self.cores > 0 and bool(np.isfinite(self.core_seconds) and self.core_seconds > 0)
+
+    @property
+    def is_cpu_busy(self) -> bool:
+        """Tell whether cores are known to be busy enough for requests to wait for them."""
+        busiest = self.throughput.max(keepdims=True)
+        return self.has_utilisation and float(self.utilisation(busiest)[0]) >= LEAST_BUSY
+
+    @property
+    def busy_servers(self) -> tuple[Servers, ...]:
+        """Give the slots that are busy enough, the busiest first."""
+        once, most = np.ones((1, len(self.throughput))), float(self.throughput.max())
+        shares = [
+            float(each.held_s(self.throughput, once)[0]) * most / each.count
+            for each in self.servers
+        ]
+        order = sorted(range(len(shares)), key=lambda place: -shares[place])
+        busy = [self.servers[place] for place in order if shares[place] >= LEAST_BUSY]
+        return tuple(busy[:_MOST_POOLS])
+
+    @property
+    def when(self) -> Moments:
+        """Give when and of whom the blocks are."""
+        count = len(self.throughput)
+        alone = Moments(np.arange(count, dtype=np.float64), np.zeros(count, np.int64))
+        return self.moments or alone
