@@ -128,6 +128,7 @@ class Pair:
         self.range = Range.of(baseline, canary)
         self.whole = [self.range.histograms(side, None, 1) for side in self.sides]
         self._pooled = self.whole[0] + self.whole[1]
+        self._is_constant = all(np.count_nonzero(each.counts) == 1 for each in self.whole)
         self._by_instance = [
             self.range.histograms(side, side.instance, side.instances) for side in self.sides
         ]
@@ -142,8 +143,7 @@ class Pair:
         """
         baseline, canary = (float(each.log_quantile(p)[0]) for each in self.whole)
         found = self._exceedance(p, canary - baseline)
-        constant = all((each.counts > 0).sum() == 1 for each in self.whole)
-        return Shift(found, self._paired_blocks(p), (baseline, canary), constant)
+        return Shift(found, self._paired_blocks(p), (baseline, canary), self._is_constant)
 
     def _densities(self, p: float) -> list[float]:
         """Give the density of each side about its quantile."""
