@@ -169,8 +169,9 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
             raise BadSetting(f"tailgate.toml: {section.name} is a section: write [{section.name}]")
         given = given | _from_environment(section.name, kind, environ)
         sections[section.name] = _section(section.name, kind, given)
-    # Budgets stand in the same file; 'tailgate check' reads them.
-    document.pop("budget", None)
+    # Budgets and the names of caches stand in the same file; the commands that use them read them.
+    for others in ("budget", "cache"):
+        document.pop(others, None)
     if document:
         known = ", ".join(f"[{section.name}]" for section in dataclasses.fields(Settings))
         raise BadSetting(f"tailgate.toml: unknown section {min(document)}; known: {known}")

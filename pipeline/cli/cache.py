@@ -1,13 +1,15 @@
 """``tailgate cache``: how often caches hit, what a miss costs, and what other sizes would do."""
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.options import lake_option
+from pipeline.cli.options import config_option, lake_option
 from pipeline.cli.output import write_result
 
 if TYPE_CHECKING:
@@ -15,6 +17,12 @@ if TYPE_CHECKING:
     from pipeline.jobs.judge_request import Pairs
 
 _FORMATS = ("text", "json", "markdown", "html")
+_Command = Callable[..., Any]
+
+
+def _attribute(name: str, meaning: str) -> Callable[[_Command], _Command]:
+    """Make an option for names of attributes; those given win over tailgate.toml's."""
+    return click.option(f"--{name}-attribute", multiple=True, metavar="NAME", help=meaning)
 
 
 @click.command(short_help="How often caches hit, and what a miss costs.")
@@ -38,10 +46,15 @@ _FORMATS = ("text", "json", "markdown", "html")
     metavar="RATE",
     help="Writes of one key an hour, where spans do not tell them.",
 )
-@click.option("--hit-attribute", default="", help="Of spans, beside cache.hit: true or false.")
-@click.option("--key-attribute", default="", help="Of spans, beside cache.key.")
-@click.option("--version-attribute", default="", help="The item's version, on reads and writes.")
-@click.option("--write-attribute", default="", help="Marks spans that write a key.")
+@config_option
+@_attribute("hit", "Of spans, beside cache.hit: true or false.")
+@_attribute("key", "Of spans, beside cache.key.")
+@_attribute("class", "The key's class, where spans tell it.")
+@_attribute("cache", "The cache's name, beside cache.name.")
+@_attribute("operation", "Beside cache.operation: write, update, invalidate or delete.")
+@_attribute("version", "The item's version, on reads and writes.")
+@_attribute("write", "Marks spans that write a key.")
+@_attribute("ttl", "How long an entry is kept, beside cache.ttl.")
 @click.option("--key-class", metavar="PATTERN", help="What it matches of a key is its class.")
 @click.option(
     "--per-instance", is_flag=True, help="Each instance has a cache of its own, in its process."
@@ -68,6 +81,15 @@ def command(lake: Path, form: str, output: Path | None, **given: Any) -> int:
       tailgate cache --slo p95=20ms --size 5000 --ttl 30 --format html --output cache.html
       tailgate cache --size 10000 --per-instance
       tailgate cache --hit-attribute app.cache_hit --key-attribute app.cache_key
+
+    \b
+    Names of your own, as they stand in tailgate.toml; switches win over them:
+      [cache]
+      hit_attribute = ["app.cache_hit", "cacheStatus"]
+      miss_values = ["EXPIRED", "BYPASS"]
+      key_attribute = "app.cache_key"
+      ttl_attribute = "app.ttl_ms"
+      ttl_unit = "ms"
     """
     from pipeline.cli.audit import progress
     from pipeline.jobs.cache import run
@@ -116,7 +138,8 @@ def _request_of(given: dict[str, Any]) -> "CacheRequest":
     Raises:
         UsageError, BadWindow: it is no question.
     """
-    from pipeline.jobs.cache_request import KEY_CLASS, CacheRequest, parse_size
+    from pipeline.jobs.cache_names import read_cache_names
+    from pipeline.jobs.cache_request import CacheRequest, parse_size
     from pipeline.jobs.capacity_request import parse_objective
     from pipeline.jobs.judge_request import parse_selector
     from pipeline.jobs.windows import parse_window
@@ -125,15 +148,13 @@ def _request_of(given: dict[str, Any]) -> "CacheRequest":
     quantile, seconds = parse_objective(given["slo"]) if given["slo"] else (0.95, 0.0)
     size, in_bytes = parse_size(given["size"]) if given["size"] else (0.0, False)
     hourly = given["writes_per_key"]
+    names = ("key_class", *(key for key in given if key.endswith("_attribute")))
+    switched = {key: given[key] for key in names if given[key]}
     return CacheRequest(
         where=tuple(pair for text in given["where"] for pair in parse_selector(text)),
         since_unix_nano=since,
         until_unix_nano=until,
-        hit_attribute=given["hit_attribute"],
-        key_attribute=given["key_attribute"],
-        version_attribute=given["version_attribute"],
-        write_attribute=given["write_attribute"],
-        key_class=given["key_class"] or KEY_CLASS,
+        names=replace(read_cache_names(given["config"]), **switched),
         objective_quantile=quantile,
         objective_s=seconds,
         ttl_s=given["ttl"] or 0.0,

@@ -17,6 +17,7 @@ from pipeline.gate.budget_keys import (
     Key,
     metric_names,
 )
+from pipeline.jobs.cache_names import SECTION, section_schema
 from pipeline.jobs.named_metrics import GENERIC
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -26,7 +27,7 @@ _REQUIRED = {ABSOLUTE: ("metric",), RELATIVE: ("metric",), SLO: ("slo",), SQL: (
 
 
 def budget_schema() -> dict[str, Any]:
-    """Give the schema of a settings file, draft 2020-12; only budgets are told in full."""
+    """Give the schema of a settings file, draft 2020-12; budgets and [cache] are told in full."""
     budget = {
         "type": "object",
         "properties": {key.name: _property(key) for key in KEYS},
@@ -38,7 +39,10 @@ def budget_schema() -> dict[str, Any]:
         "title": "tailgate.toml",
         "description": "Settings and budgets of tailgate.",
         "type": "object",
-        "properties": {"budget": {"type": "array", "minItems": 1, "items": budget}},
+        "properties": {
+            "budget": {"type": "array", "minItems": 1, "items": budget},
+            SECTION: section_schema(),
+        },
     }
 
 

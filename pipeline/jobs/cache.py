@@ -98,11 +98,7 @@ class CacheResult:
     @property
     def notes(self) -> tuple[str, ...]:
         """Say what a reader should know of the whole."""
-        untold = (
-            f"{each.service_name}: {each.cache}: {each.reads} reads do not tell whether they hit: "
-            f"send cache.hit or db.response.returned_rows"
-            for each in self.untold
-        )
+        untold = (f"{each.service_name}: {each.cache}: {each.advice}" for each in self.untold)
         return (*beside(self.counters, {each.rows.service_name for each in self.caches}), *untold)
 
 

@@ -90,7 +90,7 @@ def read_counter_cells(lake: Lake, request: CacheRequest) -> pl.DataFrame:
         "result_names": list(RESULT_NAMES),
         "since_unix_nano": since,
         "until_unix_nano": until,
-    }
+    } | request.names.chosen("cache_attribute")
     with asking() as connection:
         define_table(connection, METRICS, [file.path for file in files])
         define_view(connection, "metric_intervals")

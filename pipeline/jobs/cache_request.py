@@ -1,14 +1,12 @@
 """What is asked of caches: whose, how keys are classed, the objective, sizes and times."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.errors import UsageError
 from pipeline.jobs.cache_conventions import COLUMNS
+from pipeline.jobs.cache_names import CacheNames, pattern_problem
 from pipeline.jobs.judge_request import Pairs
-
-# A key's class: what stands before its first digit or second part.
-KEY_CLASS = r"^[^0-9:/|]*[:/|]?"
 
 
 @dataclass(frozen=True)
@@ -18,10 +16,7 @@ class CacheRequest:
     Attributes:
         where: column and value pairs; a column of COLUMNS or a resource attribute with a dot.
         since_unix_nano, until_unix_nano: the window; None for open.
-        hit_attribute, key_attribute: of spans, beside cache.hit and cache.key; empty for none.
-        version_attribute: of reads and writes, the version of the item; empty for none.
-        write_attribute: what marks the span of a write; empty for none.
-        key_class: a regular expression; what it matches of a key is the key's class.
+        names: of attributes, beside those of conventions; and how keys are classed.
         objective_quantile, objective_s: the latency that requests must hold; 0 seconds for none.
         ttl_s: how long entries are kept; 0 for what spans say (cache.ttl, in seconds).
         writes_per_key_s: writes of one key a second; negative for what is seen.
@@ -36,11 +31,7 @@ class CacheRequest:
     where: Pairs = ()
     since_unix_nano: int | None = None
     until_unix_nano: int | None = None
-    hit_attribute: str = ""
-    key_attribute: str = ""
-    version_attribute: str = ""
-    write_attribute: str = ""
-    key_class: str = KEY_CLASS
+    names: CacheNames = field(default_factory=CacheNames)
     objective_quantile: float = 0.95
     objective_s: float = 0.0
     ttl_s: float = 0.0
@@ -56,10 +47,8 @@ class CacheRequest:
                 raise UsageError(
                     f"cache: {column} cannot choose; known: {known}, or a resource attribute"
                 )
-        try:
-            re.compile(self.key_class)
-        except re.error as error:
-            raise UsageError(f"--key-class {self.key_class!r}: {error}; write a pattern") from error
+        if why := pattern_problem(self.names.key_class):
+            raise UsageError(f"--key-class {why}")
         for name, value in (("--ttl", self.ttl_s), ("--size", self.size)):
             if value < 0:
                 raise UsageError(f"{name} {value:g}: below 0; write a number above")

@@ -29,6 +29,17 @@ MINUTE_NANO = 60 * 10**9
 # and the worst minutes would not count.
 _WIDTHS_NANO = (MINUTE_NANO, 5 * MINUTE_NANO)
 _DECILES = 10
+# Names that statements bind, beside those that all of them do.
+_OF_LOOKUPS = (
+    *("hit_values", "miss_values", "class_attribute", "version_attribute"),
+    *("ttl_attribute", "ttl_unit_s"),
+)
+_OF_WRITES = (
+    *("hit_attribute", "key_attribute", "version_attribute"),
+    *("operation_attribute", "write_attribute"),
+)
+# Of words that are not known, so many are shown.
+_WORDS_MOST = 5
 # More lookups than this are sampled by trace: what is told of them is arithmetic over arrays.
 LOOKUPS_MOST = 4_000_000
 
@@ -143,11 +154,25 @@ class Untold:
     Attributes:
         service_name, cache: which.
         reads: how many.
+        words: what they say in words that are not known; empty where they say nothing.
     """
 
     service_name: str
     cache: str
     reads: int
+    words: tuple[str, ...] = ()
+
+    @property
+    def advice(self) -> str:
+        """Say how many there are, and what would tell of them."""
+        if not self.words:
+            how = "send cache.hit or db.response.returned_rows"
+            return f"{self.reads} reads do not tell whether they hit: {how}"
+        words = ", ".join(self.words[:_WORDS_MOST])
+        how = "name them in hit_values or miss_values of [cache] in tailgate.toml"
+        return (
+            f"{self.reads} reads say whether they hit in words that are not known, {words}: {how}"
+        )
 
 
 def read_cache_rows(lake: Lake, request: CacheRequest) -> tuple[list[CacheRows], list[Untold]]:
@@ -169,35 +194,34 @@ def read_cache_rows(lake: Lake, request: CacheRequest) -> tuple[list[CacheRows],
     # A lookup is a span, so there are no more of them than spans.
     share = min(1.0, LOOKUPS_MOST / max(sum(file.rows for file in files), 1))
     window: dict[str, object] = {"since_unix_nano": since, "until_unix_nano": until}
-    names: dict[str, object] = {"key_attribute": request.key_attribute}
-    version: dict[str, object] = {"version_attribute": request.version_attribute}
-    looked: dict[str, object] = {
-        "sample_share": share,
-        "hit_attribute": request.hit_attribute,
-    }
+    names = request.names.chosen
+    looked = {"sample_share": share} | names("key_attribute", "hit_attribute", "cache_attribute")
     systems: dict[str, object] = {"cache_systems": CONVENTIONS["cache_systems"]}
     with asking() as connection:
         define_table(connection, SPANS, [file.path for file in files])
-        inferring = window | names | looked | systems | {"writing": list(WRITING)}
+        inferring = window | looked | systems | {"writing": list(WRITING)}
         connection.register("inferred_lookups", ask(connection, "cache_inferred", inferring))
-        asked = window | names | version | looked | CONVENTIONS | chosen(request.where)
+        asked = window | looked | names(*_OF_LOOKUPS) | CONVENTIONS | chosen(request.where)
         reach = {"reach_nano": _REACH_NANO}
         found = pl.DataFrame(ask(connection, "cache_lookups", asked | reach))
-        marked: dict[str, object] = {"write_attribute": request.write_attribute}
-        writes = pl.DataFrame(ask(connection, "cache_writes", window | names | version | marked))
+        writes = pl.DataFrame(ask(connection, "cache_writes", window | names(*_OF_WRITES)))
     told = found.filter(pl.col("hit").is_not_null())
-    return list(_caches(_classed(told, request.key_class), writes, share)), _untold(found)
+    return list(_caches(_classed(told, request.names.key_class), writes, share)), _untold(found)
 
 
 def _untold(found: pl.DataFrame) -> list[Untold]:
     """Count the reads that tell nothing, by service and cache."""
     counted = (
         found.filter(pl.col("hit").is_null())
-        .group_by("service_name", "cache")
-        .len()
-        .sort("service_name", "cache")
+        .group_by("service_name", "cache", is_said=pl.col("said").is_not_null())
+        .agg(pl.len(), words=pl.col("said").drop_nulls().unique().sort())
+        .sort("service_name", "cache", "is_said")
+        .drop("is_said")
     )
-    return [Untold(*row) for row in counted.iter_rows()]
+    return [
+        Untold(service, cache, reads, tuple(words))
+        for service, cache, reads, words in counted.iter_rows()
+    ]
 
 
 def _classed(found: pl.DataFrame, pattern: str) -> pl.DataFrame:
@@ -210,12 +234,12 @@ def _classed(found: pl.DataFrame, pattern: str) -> pl.DataFrame:
         {
             "key": told,
             "keys": pl.Series(keys, dtype=pl.List(pl.String)),
-            "key_class": pl.Series(classes, dtype=pl.String),
+            "class_of_key": pl.Series(classes, dtype=pl.String),
         }
     )
     joined = found.join(table, on="key", how="left", maintain_order="left")
     return joined.with_columns(
-        pl.col("key_class").fill_null(""),
+        pl.coalesce("told_class", "class_of_key", pl.lit("")).alias("key_class"),
         key=pl.when(pl.col("keys").list.len() == 1)
         .then(pl.col("keys").list.first())
         .otherwise(pl.col("key")),

@@ -8,7 +8,16 @@ WITH counted AS (
     COALESCE(service_instance_id, resource_attributes['server.address'], '') AS service_instance_id,
     -- Each convention apart: two of them may count the same lookups.
     REGEXP_REPLACE(name, '([._](hits|misses))?(_total)?$', '') AS source,
-    COALESCE(attributes['cache.name'], attributes['cache'], attributes['name'], '') AS cache,
+    COALESCE(
+      attributes['cache.name'],
+      LIST_FILTER(
+        LIST_TRANSFORM(CAST($cache_attribute AS VARCHAR[]), LAMBDA key: attributes[key]),
+        LAMBDA told: told IS NOT NULL
+      )[1],
+      attributes['cache'],
+      attributes['name'],
+      ''
+    ) AS cache,
     CASE
       WHEN LIST_CONTAINS(CAST($hit_names AS VARCHAR[]), name)
         THEN 'hit'

@@ -7,7 +7,15 @@ WITH calls AS (
     trace_id,
     span_id,
     parent_span_id,
-    COALESCE(attributes['cache.name'], attributes['cache.system'], db_system) AS cache,
+    COALESCE(
+      attributes['cache.name'],
+      LIST_FILTER(
+        LIST_TRANSFORM(CAST($cache_attribute AS VARCHAR[]), LAMBDA key: attributes[key]),
+        LAMBDA told: told IS NOT NULL
+      )[1],
+      attributes['cache.system'],
+      db_system
+    ) AS cache,
     LIST_CONTAINS(CAST($cache_systems AS VARCHAR[]), db_system) AS is_cache,
     UPPER(
       COALESCE(
@@ -18,7 +26,10 @@ WITH calls AS (
     ) AS operation,
     COALESCE(
       cache_key,
-      attributes[$key_attribute],
+      LIST_FILTER(
+        LIST_TRANSFORM(CAST($key_attribute AS VARCHAR[]), LAMBDA key: attributes[key]),
+        LAMBDA told: told IS NOT NULL
+      )[1],
       NULLIF(NULLIF(SPLIT_PART(db_query_text, ' ', 2), '?'), ''),
       ''
     ) AS key,
@@ -26,7 +37,10 @@ WITH calls AS (
       AND COALESCE(
         attributes['cache.hit'],
         attributes['cache.result'],
-        attributes[$hit_attribute],
+        LIST_FILTER(
+          LIST_TRANSFORM(CAST($hit_attribute AS VARCHAR[]), LAMBDA key: attributes[key]),
+          LAMBDA told: told IS NOT NULL
+        )[1],
         attributes['db.response.returned_rows']
       ) IS NULL AS is_unknown,
     start_time_unix_nano AS began,

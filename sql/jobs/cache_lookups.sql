@@ -14,33 +14,63 @@ WITH looked AS (
     COALESCE(cache_item_size, TRY_CAST(attributes['cache.item_size'] AS BIGINT)) AS item_bytes,
     COALESCE(
       attributes['cache.name'],
+      LIST_FILTER(
+        LIST_TRANSFORM(CAST($cache_attribute AS VARCHAR[]), LAMBDA key: attributes[key]),
+        LAMBDA told: told IS NOT NULL
+      )[1],
       attributes['fusioncache.cache.name'],
       attributes['cache.system'],
       db_system,
       name
     ) AS cache,
-    COALESCE(cache_key, attributes['fusioncache.operation.key'], attributes[$key_attribute])
-      AS told_key,
+    COALESCE(
+      cache_key,
+      attributes['fusioncache.operation.key'],
+      LIST_FILTER(
+        LIST_TRANSFORM(CAST($key_attribute AS VARCHAR[]), LAMBDA key: attributes[key]),
+        LAMBDA told: told IS NOT NULL
+      )[1]
+    ) AS told_key,
+    LIST_FILTER(
+      LIST_TRANSFORM(CAST($class_attribute AS VARCHAR[]), LAMBDA key: attributes[key]),
+      LAMBDA told: told IS NOT NULL
+    )[1] AS told_class,
     LIST_FILTER(
       STRING_SPLIT(COALESCE(db_query_text, ''), ' '),
       LAMBDA word: word <> ''
     ) AS words,
-    attributes['cache.ttl'] AS ttl,
-    attributes[$version_attribute] AS item_version,
+    COALESCE(
+      TRY_CAST(attributes['cache.ttl'] AS DOUBLE),
+      TRY_CAST(
+        LIST_FILTER(
+          LIST_TRANSFORM(CAST($ttl_attribute AS VARCHAR[]), LAMBDA key: attributes[key]),
+          LAMBDA told: told IS NOT NULL
+        )[1] AS DOUBLE
+      ) * CAST($ttl_unit_s AS DOUBLE)
+    ) AS ttl,
+    LIST_FILTER(
+      LIST_TRANSFORM(CAST($version_attribute AS VARCHAR[]), LAMBDA key: attributes[key]),
+      LAMBDA told: told IS NOT NULL
+    )[1] AS item_version,
     LOWER(
       COALESCE(
         attributes['cache.hit'],
         attributes['cache.result'],
         attributes['fusioncache.operation.hit'],
-        attributes[$hit_attribute]
+        LIST_FILTER(
+          LIST_TRANSFORM(CAST($hit_attribute AS VARCHAR[]), LAMBDA key: attributes[key]),
+          LAMBDA told: told IS NOT NULL
+        )[1]
       )
     ) AS said,
     COALESCE(
       cache_hit,
       CASE
         WHEN LIST_CONTAINS(['true', 'hit', '1', 'yes'], said)
+          OR LIST_CONTAINS(CAST($hit_values AS VARCHAR[]), said)
           THEN TRUE
         WHEN LIST_CONTAINS(['false', 'miss', '0', 'no'], said)
+          OR LIST_CONTAINS(CAST($miss_values AS VARCHAR[]), said)
           THEN FALSE
       END
     ) AS said_hit,
@@ -119,7 +149,8 @@ WITH looked AS (
       OR LIST_CONTAINS(CAST($many_keys AS VARCHAR[]), command) AS is_read
   FROM looked
   LEFT JOIN inferred_lookups USING (trace_id, span_id)
-  WHERE said_hit IS NOT NULL
+  WHERE said IS NOT NULL
+    OR said_hit IS NOT NULL
     OR command IS NOT NULL
 ), lookups AS (
   SELECT
@@ -137,7 +168,8 @@ WITH looked AS (
       ELSE 'inferred'
     END AS told_by
   FROM counted
-  WHERE said_hit IS NOT NULL OR is_read
+  -- What says it in words that are not known is no lookup of nothing: it is told, with the words.
+  WHERE said_hit IS NOT NULL OR is_read OR (said IS NOT NULL AND command IS NULL)
 ), parents AS (
   SELECT
     trace_id,
@@ -178,12 +210,14 @@ SELECT
   lookups.service_instance_id,
   lookups.cache,
   lookups.key,
+  lookups.told_class,
   lookups.ttl,
   lookups.item_version,
   lookups.asked,
   lookups.found,
   lookups.found >= lookups.asked AS hit,
   lookups.told_by,
+  CASE WHEN lookups.said_hit IS NULL THEN lookups.said END AS said,
   lookups.told_by = 'inferred' AND lookups.is_set_unread AS is_set_unread,
   lookups.item_bytes,
   lookups.trace_id,

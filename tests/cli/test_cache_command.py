@@ -175,6 +175,24 @@ def test_counters_tokens_and_what_tells_nothing_are_in_every_form(
     assert document["tokens"][0]["hit_ratio"] == {"estimate": 0.8, "low": None, "high": None}
 
 
+def test_names_of_ones_own_are_read_from_the_settings_and_a_switch_wins(
+    lake: Lake, span_rows, tmp_path: Path, tailgate
+) -> None:
+    told = [("a.hit", "true"), ("b.hit", "false")]
+    append(lake, SPANS, span_rows({"kind": 1, "name": "get", "attributes": told}))
+    config = tmp_path / "own.toml"
+    config.write_text('[cache]\nhit_attribute = "a.hit"\n')
+    where = ("cache", "--lake", lake.path, "--config", config, "--format", "json")
+    ratio = json.loads(tailgate(*where)[1])["caches"][0]["hit_ratio"]["estimate"]
+    assert ratio == 1
+    switched = tailgate(*where, "--hit-attribute", "b.hit")[1]
+    assert json.loads(switched)["caches"][0]["hit_ratio"]["estimate"] == 0
+    config.write_text('[cache]\nhit_atribute = "a.hit"\n')
+    status, _, complaint = tailgate(*where)
+    assert status == 2
+    assert "own.toml:2: [cache] hit_atribute: not known; did you mean hit_attribute?" in complaint
+
+
 def test_nothing_found_ends_with_status_3_and_says_what_to_send(lake: Lake, tailgate) -> None:
     status, out, _ = tailgate("cache", "--lake", lake.path)
     assert status == 3

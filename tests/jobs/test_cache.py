@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.jobs.cache import CacheAnswer, run
+from pipeline.jobs.cache_names import CacheNames
 from pipeline.jobs.cache_request import CacheRequest
 from pipeline.lake import Lake, open_lake
 from tests.importing import otlp_files as files
@@ -95,7 +96,7 @@ def test_a_hit_attribute_and_redis_rows_are_lookups_too(lake: Lake, land: Land) 
     for number in range(10):
         told = "HIT" if number % 2 else "miss"
         land(*read(number, True, **plain, attributes=[("app.cache", told), ("app.key", "a:1")]))
-    answer = found(lake, hit_attribute="app.cache", key_attribute="app.key")
+    answer = found(lake, names=CacheNames(hit_attribute=("app.cache",), key_attribute=("app.key",)))
     assert answer.all.hit_ratio.estimate == 0.5
     assert answer.by_class[0].name == "a:"
     redis: dict[str, Any] = {"db_system": "redis", "db_operation": "get", "kind": 3}
@@ -146,13 +147,13 @@ def test_staleness_is_measured_by_versions_and_else_by_the_formula(lake: Lake, l
         "attributes": [("item", "2"), ("cache.operation", "write")],
     }
     land(write)
-    (stale,) = found(lake, version_attribute="item").staleness
+    (stale,) = found(lake, names=CacheNames(version_attribute=("item",))).staleness
     # Of the ten reads after the write, five have version 1.
     assert stale.measured.estimate == pytest.approx(0.5)
     assert stale.ttl_s == 10
     assert stale.writes_per_key_s == pytest.approx(1 / 19)
     assert stale.estimated == pytest.approx(1 - (1 - math.exp(-10 / 19)) * 1.9)
-    (unknown,) = found(lake, ttl_s=0.0, key_attribute="none").staleness
+    (unknown,) = found(lake, ttl_s=0.0, names=CacheNames(key_attribute=("none",))).staleness
     assert unknown.reason == ""
 
 
@@ -174,7 +175,7 @@ def test_hits_before_the_first_write_seen_count_where_loads_tell_their_version(
         *(at(11, True, "5", "a:2"), at(12, True, "5", "a:2"), at(13, False, "5", "a:2")),
         *(at(21, True, "7", "a:3"), write(22, "8", "a:3")),
     )
-    (stale,) = found(lake, version_attribute="item").staleness
+    (stale,) = found(lake, names=CacheNames(version_attribute=("item",))).staleness
     assert stale.measured.estimate == pytest.approx(2 / 5)
     assert stale.measured.low < 0.1
     assert stale.measured.high > 0.8
@@ -241,7 +242,7 @@ def test_what_cannot_be_asked_is_told() -> None:
     with pytest.raises(UsageError, match="kind cannot choose"):
         CacheRequest(where=(("kind", "2"),))
     with pytest.raises(UsageError, match="write a pattern"):
-        CacheRequest(key_class="(")
+        CacheRequest(names=CacheNames(key_class="("))
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.jobs.cache import CacheAnswer, run
+from pipeline.jobs.cache_names import CacheNames
 from pipeline.jobs.cache_request import CacheRequest
 from pipeline.lake import Lake, append
 from pipeline.schema import SPANS
@@ -272,7 +273,7 @@ def answers(shop: Shop, runs: int, seed: int = 1) -> Iterator[CacheAnswer]:
     for first in range(0, runs, RUNS_A_LAKE):
         with new_lake() as lake:
             _land(lake, shop, range(first, min(first + RUNS_A_LAKE, runs)), seed)
-            request = CacheRequest(version_attribute="item", ttl_s=shop.ttl_s)
+            request = CacheRequest(names=CacheNames(version_attribute=("item",)), ttl_s=shop.ttl_s)
             yield from run(lake, request).caches
 
 
