@@ -84,6 +84,7 @@ KEYS: tuple[Key, ...] = (
     Key("direction", TEXT, "Which way is worse.", (RELATIVE,), choices=DIRECTIONS),
     Key("attributes", TEXT, "Attributes of the data points: KEY=VALUE, ….", _METRIC),
     Key("call", TEXT, "Names of the calls that count: * and ?.", _METRIC, example="SELECT *"),
+    Key("cache", TEXT, "Names of the caches that count: * and ?.", _METRIC, example="redis"),
     Key("cpu_price", NUMBER, "What a core costs for an hour.", _METRIC, 0, example=0.04),
     Key("function", TEXT, "Functions of the profile that count: * and ?.", _METRIC),
     Key("cumulative", FLAG, "Whether what a function calls is its own.", _METRIC, example=True),

@@ -5,7 +5,7 @@ import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from pipeline.gate.budget_keys import (
 )
 from pipeline.gate.budget_rules import broken_rules
 from pipeline.gate.budgets import Budget
+from pipeline.jobs.cache_names import names_of
 from pipeline.jobs.judge_request import Pairs, parse_selector
 from pipeline.jobs.metric_cells import attributes_of
 from pipeline.jobs.named_metrics import INCREASE, named_metric
@@ -42,7 +43,7 @@ _WORD_OF_TYPE = {TEXT: "text", NUMBER: "a number", FLAG: "true or false"}
 
 # Keys that a budget has under the same name and as they are written.
 _AS_GIVEN = (
-    *("metric", "service", "operation", "call", "function", "sql", "cumulative"),
+    *("metric", "service", "operation", "call", "cache", "function", "sql", "cumulative"),
     *("profile_type", "sample_type", "exact", "must_have_data", "critical", "cpu_price"),
 )
 
@@ -91,7 +92,10 @@ def read_budgets(path: Path) -> tuple[Budget, ...]:
     ]
     if wrong:
         raise BadSetting("\n".join(wrong))
-    return tuple(_budget(each, number) for number, each in enumerate(given))
+    names = names_of(document, path, text)
+    return tuple(
+        replace(_budget(each, number), cache_names=names) for number, each in enumerate(given)
+    )
 
 
 def problems(given: Mapping[str, Any]) -> list[Problem]:

@@ -9,6 +9,7 @@ from pipeline.jobs.judge_request import JudgeRequest, parse_selector
 from pipeline.jobs.named_metrics import (
     INCREASE,
     PROFILE,
+    PROMPT_TOKENS,
     SHARE,
     NamedMetric,
     named_metric,
@@ -69,7 +70,7 @@ def _of_latency(given: Mapping[str, Any], metric: str, kind: str) -> Iterator[tu
         yield "metric", "requests_per_second depends on the traffic; give max or min"
     if given.get("direction", INCREASE) != INCREASE:
         yield "direction", f"{metric} is worse only when it rises; leave it out"
-    for name in ("attributes", "call", "cpu_price", *_OF_PROFILES):
+    for name in ("attributes", "call", "cache", "cpu_price", *_OF_PROFILES):
         if name in given:
             yield name, f"not for {metric}; leave it out"
 
@@ -85,8 +86,11 @@ def _of_named(given: Mapping[str, Any], named: NamedMetric) -> Iterator[tuple[st
         yield "cpu_price", f"not for {named.name}; leave it out"
     if not named.per_operation and "operation" in given:
         yield "operation", f"{named.name} is of a service as a whole; leave it out"
-    if named.needs != "call" and named.kind != SHARE and "call" in given:
+    is_of_spans = named.kind == SHARE and named.statement != PROMPT_TOKENS
+    if named.needs != "call" and not is_of_spans and "call" in given:
         yield "call", f"not for {named.name}; leave it out"
+    if named.kind != SHARE and "cache" in given:
+        yield "cache", f"not for {named.name}, only for hit ratios; leave it out"
     if not named.sources and "attributes" in given:
         yield "attributes", f"{named.name} is made of no data points; leave it out"
     for name in _OF_PROFILES:

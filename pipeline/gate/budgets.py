@@ -24,11 +24,12 @@ max_burn_rate = 6
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from pipeline.gate.budget_keys import ABSOLUTE, RELATIVE, SLO, SQL, unit_of
+from pipeline.jobs.cache_names import CacheNames
 from pipeline.jobs.judge_request import Pairs
 from pipeline.jobs.named_metrics import INCREASE
 
@@ -50,6 +51,8 @@ class Budget:
         direction: which way is worse.
         attributes: of the data points that count.
         call: pattern of the names of calls.
+        cache: pattern of the names of caches.
+        cache_names: of attributes that tell of caches, as the section [cache] of the file says.
         cpu_price: of a core for an hour; 0 where nothing is priced.
         function: pattern of the names of functions.
         cumulative: whether what a function calls counts for it.
@@ -80,6 +83,8 @@ class Budget:
     direction: str = INCREASE
     attributes: Pairs = ()
     call: str = ""
+    cache: str = "*"
+    cache_names: CacheNames = field(default_factory=CacheNames)
     cpu_price: float = 0.0
     function: str = ""
     cumulative: bool = False

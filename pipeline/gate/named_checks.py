@@ -10,13 +10,15 @@ from pipeline.gate.judgement import LEAST_BEYOND, LEAST_INSTANCES, LEAST_MINUTES
 from pipeline.gate.limits import Interval, begin, decided, joined, limit_measure, nothing
 from pipeline.gate.verdict import FAIL, INCONCLUSIVE, PASS, WARN, Check
 from pipeline.gate.worse import Shifted, worse_measure
+from pipeline.jobs.cache_metric import is_of_server, to_send
 from pipeline.jobs.judge_request import Pairs
 from pipeline.jobs.metric_cells import Group, log_unit, read_groups
 from pipeline.jobs.metric_rows import MetricRequest, Window
 from pipeline.jobs.named_metrics import GAUGE, QUANTILE, RATIO, SHARE, NamedMetric, named_metric
 from pipeline.lake import Lake
 from pipeline.stats.cells import Side
-from pipeline.stats.level import quantile_level, share_level
+from pipeline.stats.hit_ratio import hit_ratio, side_of
+from pipeline.stats.level import quantile_level
 from pipeline.stats.series_shift import (
     Series,
     SeriesShift,
@@ -58,12 +60,15 @@ def absolute(budget: Budget, lake: Lake, alpha: float, window: Window) -> Iterat
         if sides is None:
             yield nothing(budget, joined(f"no data of {budget.metric}", *group.notes), check)
             continue
-        value = _level(sides, alpha)
+        # A server that counts its whole keyspace is no sample of servers.
+        is_all = is_of_server(group.names[0]) if group.names else False
+        value = _level(sides, alpha, may_be_one=is_all)
         if isinstance(value, str):
-            yield replace(check, verdict=INCONCLUSIVE, reason=value)
+            yield replace(check, verdict=INCONCLUSIVE, reason=joined(value, *group.notes))
             continue
         measure = limit_measure(budget, value, sides.series[0].effective)
-        yield decided(replace(check, measure=measure, reason=sides.note), budget)
+        note = joined(_ALONE if is_all and group.instances[0] == 1 else "", sides.note)
+        yield decided(replace(check, measure=measure, reason=note), budget)
 
 
 def relative(
@@ -93,6 +98,7 @@ def relative(
 
 
 _NAMES = ("baseline", "canary")
+_ALONE = "one instance: how instances differ is not known"
 
 
 def _request(budget: Budget, sides: tuple[Pairs, ...], window: Window) -> MetricRequest:
@@ -104,12 +110,15 @@ def _request(budget: Budget, sides: tuple[Pairs, ...], window: Window) -> Metric
         # From seconds of a core and a request to the price of a million of them.
         metric = replace(metric, factor=budget.cpu_price * _MILLION / _HOUR_S)
     patterns = (budget.service, budget.operation)
-    return MetricRequest(metric, sides, *patterns, budget.attributes, budget.call, window)
+    asked = MetricRequest(metric, sides, *patterns, budget.attributes, budget.call, window)
+    return replace(asked, cache=budget.cache, cache_names=budget.cache_names)
 
 
 def _nothing(budget: Budget) -> Check:
     """Say that nobody sends what a budget is for."""
-    return nothing(budget, f"no data of {budget.metric}, service {budget.service}")
+    what = f"no data of {budget.metric}, service {budget.service}"
+    metric = named_metric(budget.metric)
+    return nothing(budget, joined(what, to_send(metric) if metric else ""))
 
 
 def _sides(group: Group, metric: NamedMetric) -> _Sides | None:
@@ -141,8 +150,7 @@ def measured_level(group: Group, metric: NamedMetric, alpha: float) -> tuple[Int
     if sides is None:
         return joined(f"no data of {metric.name}", *group.notes), ""
     alone = group.instances[0] == 1 and not group.is_watched
-    note = "one instance: how instances differ is not known" if alone else ""
-    return _level(sides, alpha, may_be_one=True), joined(note, sides.note)
+    return _level(sides, alpha, may_be_one=True), joined(_ALONE if alone else "", sides.note)
 
 
 def _level(sides: _Sides, alpha: float, may_be_one: bool = False) -> Interval | str:
@@ -162,7 +170,9 @@ def _level(sides: _Sides, alpha: float, may_be_one: bool = False) -> Interval | 
         value, low, high = (math.exp(each - log_unit(metric)) for each in logs)
         return value, low, high
     if metric.kind == SHARE:
-        return share_level(side.side, side.side.add_up(side.top), 1 - 2 * alpha)
+        cells = side_of(side.instance, side.minute, side.below, side.side.count_squared)
+        share = hit_ratio(cells, side.top, 1 - 2 * alpha)
+        return share.estimate, share.low, share.high
     level = ratio_level(side)
     return level.effect, *level.bounds(alpha)
 

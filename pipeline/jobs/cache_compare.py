@@ -155,7 +155,7 @@ def _comparison(baseline: CacheRows, canary: CacheRows) -> CacheComparison:
     sides = [_side(each, own, name) for each, own, name in zip(both, clusters, NAMES, strict=True)]
     change = cache_change(sides[0], sides[1], (canary.service_name, canary.cache))
     starts = clock_starts(*(_minutes(each) for each in both))
-    hits = [_of(each, first) for each, first in zip(both, starts, strict=True)]
+    hits = [side_of_rows(each, first=first) for each, first in zip(both, starts, strict=True)]
     spread = _hit_shift(hits, change.hit_ratio)
     notes = [
         f"{name}: miss penalty not identified: {side.penalty.reason}"
@@ -237,11 +237,6 @@ def _side(rows: CacheRows, clusters: tuple[Ints, int, bool], name: str) -> Cache
         count,
         is_paired,
     )
-
-
-def _of(rows: CacheRows, first: int) -> tuple[Side, np.ndarray]:
-    every = np.ones(rows.frame.height, dtype=np.bool_)
-    return side_of_rows(rows, every, first), rows.found
 
 
 def _hit_shift(sides: list[tuple[Side, np.ndarray]], drawn: Moved | None = None) -> Moved:

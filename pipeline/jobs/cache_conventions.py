@@ -21,6 +21,12 @@ WRITING = (
     *("BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE"),
 )
 
+# Counters of a server's whole keyspace.
+SERVER_SOURCES = (
+    *("redis.keyspace", "redis_keyspace"),
+    *("memcached.operations", "memcached_operations"),
+)
+
 COLUMNS = ("service_name", "service_version", "service_instance_id", "deployment_environment")
 
 CONVENTIONS: MappingProxyType[str, object] = MappingProxyType(

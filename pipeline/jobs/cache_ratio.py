@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from pipeline.jobs.cache_cells import cells_of
 from pipeline.jobs.cache_rows import MINUTE_NANO, CacheRows
 from pipeline.stats.bootstrap import Floats, Interval
 from pipeline.stats.cells import Side
@@ -28,17 +30,26 @@ class Ratio:
     hit_ratio: Interval
 
 
-def side_of_rows(rows: CacheRows, chosen: Bools, first: int | None = None) -> Side:
-    """Give some lookups of a cache as a side, on a clock that starts in a minute."""
-    minute = rows.frame["start_time_unix_nano"].to_numpy()[chosen] // MINUTE_NANO
-    weight = rows.floats("weight")[chosen]
-    asked = rows.asked[chosen]
-    return side_of(rows.codes("service_instance_id")[chosen], minute, asked, weight * asked, first)
+def side_of_rows(
+    rows: CacheRows, chosen: Bools | None = None, first: int | None = None
+) -> tuple[Side, Floats]:
+    """Give some lookups of a cache, or all, as a side, and the hits of its rows.
+
+    Args:
+        rows: the lookups.
+        chosen: which of them; None for all.
+        first: the minute that the clock starts in; None takes the first of these.
+    """
+    frame = rows.frame if chosen is None else rows.frame.filter(pl.Series(chosen))
+    cells = cells_of(frame)
+    instance = cells["service_instance_id"].rank("dense").cast(pl.Int64).to_numpy() - 1
+    minute, asked, squared = (cells[name].to_numpy() for name in ("minute", "asked", "squared"))
+    return side_of(instance, minute, asked, squared, first), cells["found"].to_numpy()
 
 
 def whole(rows: CacheRows) -> Ratio:
     """Give the hit ratio of all lookups."""
-    return _ratio(rows, np.ones(rows.frame.height, dtype=np.bool_), "")
+    return _ratio(rows, None, "")
 
 
 def parts(rows: CacheRows, column: str) -> tuple[Ratio, ...]:
@@ -48,9 +59,9 @@ def parts(rows: CacheRows, column: str) -> tuple[Ratio, ...]:
     return tuple(sorted(found, key=lambda part: (-part.lookups, part.name)))
 
 
-def _ratio(rows: CacheRows, chosen: Bools, name: str) -> Ratio:
-    side = side_of_rows(rows, chosen)
-    return Ratio(name, side.total, hit_ratio(side, rows.found[chosen]))
+def _ratio(rows: CacheRows, chosen: Bools | None, name: str) -> Ratio:
+    side, hits = side_of_rows(rows, chosen)
+    return Ratio(name, side.total, hit_ratio(side, hits))
 
 
 def course(rows: CacheRows) -> tuple[Floats, Floats]:

@@ -188,6 +188,21 @@ def read_cache_rows(lake: Lake, request: CacheRequest) -> tuple[list[CacheRows],
     Raises:
         LakeError: the lake cannot be read.
     """
+    found, writes, share = read_lookups(lake, request)
+    told = found.filter(pl.col("hit").is_not_null())
+    return list(_caches(_classed(told, request.names.key_class), writes, share)), _untold(found)
+
+
+def read_lookups(lake: Lake, request: CacheRequest) -> tuple[pl.DataFrame, pl.DataFrame, float]:
+    """Read the lookups that are asked for, as the statement gives them.
+
+    Returns:
+        Lookups, hit null for those that tell nothing; writes of keys; and the share of the traces
+        that was looked at.
+
+    Raises:
+        LakeError: the lake cannot be read.
+    """
     since = request.since_unix_nano or 0
     until = LAST_NANO if request.until_unix_nano is None else request.until_unix_nano
     files = take_snapshot(lake, SPANS).between(since - _REACH_NANO, until + _REACH_NANO)
@@ -205,8 +220,7 @@ def read_cache_rows(lake: Lake, request: CacheRequest) -> tuple[list[CacheRows],
         reach = {"reach_nano": _REACH_NANO}
         found = pl.DataFrame(ask(connection, "cache_lookups", asked | reach))
         writes = pl.DataFrame(ask(connection, "cache_writes", window | names(*_OF_WRITES)))
-    told = found.filter(pl.col("hit").is_not_null())
-    return list(_caches(_classed(told, request.names.key_class), writes, share)), _untold(found)
+    return found, writes, share
 
 
 def _untold(found: pl.DataFrame) -> list[Untold]:

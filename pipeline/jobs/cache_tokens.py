@@ -60,19 +60,24 @@ def read_tokens(lake: Lake, request: CacheRequest) -> tuple[TokenRatio, ...]:
     Raises:
         LakeError: the lake cannot be read.
     """
-    since = request.since_unix_nano or 0
-    until = LAST_NANO if request.until_unix_nano is None else request.until_unix_nano
-    files = take_snapshot(lake, SPANS).between(since, until)
-    window: dict[str, object] = {"since_unix_nano": since, "until_unix_nano": until}
-    with asking() as connection:
-        define_table(connection, SPANS, [file.path for file in files])
-        frame = pl.DataFrame(ask(connection, "cache_tokens", window | chosen(request.where)))
+    frame = read_token_cells(lake, request)
     by = ["service_name", "provider", "model", "operation", "service_version"]
     return tuple(
         _ratio([str(each) for each in names], cells)
         for names, cells in frame.group_by(by, maintain_order=True)
         if int(cells["untold"].sum()) < int(cells["calls"].sum())
     )
+
+
+def read_token_cells(lake: Lake, request: CacheRequest) -> pl.DataFrame:
+    """Read the cells: a row a service, provider, model, operation, version, instance and minute."""
+    since = request.since_unix_nano or 0
+    until = LAST_NANO if request.until_unix_nano is None else request.until_unix_nano
+    files = take_snapshot(lake, SPANS).between(since, until)
+    window: dict[str, object] = {"since_unix_nano": since, "until_unix_nano": until}
+    with asking() as connection:
+        define_table(connection, SPANS, [file.path for file in files])
+        return pl.DataFrame(ask(connection, "cache_tokens", window | chosen(request.where)))
 
 
 def _ratio(names: list[str], cells: pl.DataFrame) -> TokenRatio:

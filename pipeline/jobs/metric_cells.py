@@ -9,30 +9,31 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.jobs.cache_metric import of_caches, read_cache_metric
 from pipeline.jobs.judge_request import Pairs
 from pipeline.jobs.metric_choice import Choice, choose
 from pipeline.jobs.metric_parts import Columns, as_one, of_pools, unknown_units
 from pipeline.jobs.metric_rows import MetricRequest, read_metric, unit_of
 from pipeline.jobs.metric_settling import Settled
-from pipeline.jobs.named_metrics import QUANTILE, WAIT, NamedMetric
+from pipeline.jobs.named_metrics import QUANTILE, SHARE, WAIT, NamedMetric
 from pipeline.lake import Lake
 from pipeline.stats.cells import Side
 from pipeline.stats.series_shift import Series
 
 _TEXTS = (
     *("service_name", "service_version", "service_instance_id", "deployment_environment"),
-    *("operation", "unit", "worst", "unbounded"),
+    *("operation", "unit", "worst", "unbounded", "words"),
 )
 
 
 @dataclass(frozen=True)
 class Group:
-    """One service, operation, queue or pool.
+    """One service, operation, queue, pool or cache.
 
     Attributes:
         service_name: empty where the sides are two services.
         service_version: empty unless versions are asked for by themselves.
-        operation: its name, or that of a queue; empty where it is of the service as a whole.
+        operation: its name, or that of a queue or cache; empty where it is of the whole service.
         unit: of the values.
         sides: one or two; None where a side has no data.
         instances: of each side.
@@ -76,7 +77,8 @@ def read_groups(lake: Lake, request: MetricRequest) -> tuple[list[Group], NamedM
     Raises:
         LakeError, CommitConflict, LakeUnavailable: the lake or its rollups cannot be read.
     """
-    found = read_metric(lake, request)
+    read = read_cache_metric if request.metric.kind == SHARE else read_metric
+    found = read(lake, request)
     settled, metric = found.settled, found.settled.metric
     columns = _columns(found.table)
     columns["side"] = _sides(columns, request.sides)
@@ -193,7 +195,8 @@ def _group(part: Columns, settled: Settled, clock: _Clock) -> Group:
     left_out = int(np.nansum(part["left_out"].astype(float))) if "left_out" in part else 0
     service = str(part["service_name"][0])
     law = "by Little's law" if metric.kind == WAIT else ""
-    notes = (law, choice.note, *of_pools(part), unknown_units(service, settled))
+    told = (*of_pools(part), *of_caches(part, choice.names))
+    notes = (law, choice.note, *told, unknown_units(service, settled))
     return Group(
         service,
         str(part["service_version"][0]),

@@ -1,10 +1,11 @@
 """Reading what a named metric is made of: rows of instances and minutes, whatever it comes from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import pyarrow as pa
 
+from pipeline.jobs.cache_names import CacheNames
 from pipeline.jobs.job import Connection, ask, asking, define_view
 from pipeline.jobs.judge_request import Pairs
 from pipeline.jobs.metric_settling import Settled, settle
@@ -53,6 +54,8 @@ class MetricRequest:
         call: pattern of the names of calls; empty for all that the metric is for.
         window: since and until, in ns; None for open.
         by_version: whether each version of a service is measured by itself.
+        cache: pattern of the names of caches.
+        cache_names: of attributes that tell of caches, beside those of conventions.
     """
 
     metric: NamedMetric
@@ -63,6 +66,8 @@ class MetricRequest:
     call: str = ""
     window: Window = (None, None)
     by_version: bool = False
+    cache: str = "*"
+    cache_names: CacheNames = field(default_factory=CacheNames)
 
     @property
     def minutes(self) -> tuple[int, int]:

@@ -29,6 +29,8 @@ WAIT = "level_over_rate"
 # As the lake's points of that name are: settled when it is read.
 BY_TYPE = "by_type"
 
+PROMPT_TOKENS = "cache_tokens"
+
 INCREASE, DECREASE, EITHER = "increase", "decrease", "either"
 DIRECTIONS = (INCREASE, DECREASE, EITHER)
 
@@ -178,8 +180,13 @@ NAMED_METRICS: tuple[NamedMetric, ...] = (
     ),
     NamedMetric(
         *("cache_hit_ratio", "ratio", SHARE, DECREASE),
-        "share of reads of caches that were hits",
-        statement="cache_reads",
+        "share of lookups of a cache that were hits",
+        statement="cache_lookups",
+    ),
+    NamedMetric(
+        *("prompt_cache_hit_ratio", "ratio", SHARE, DECREASE),
+        "share of the tokens of prompts that were in the cache of the model's provider",
+        statement=PROMPT_TOKENS,
     ),
     NamedMetric(
         *("cpu_seconds_per_request", "s", PER_REQUEST, INCREASE),
@@ -278,10 +285,10 @@ def named_metric(name: str) -> NamedMetric | None:
 
 
 def is_by_queue(name: str) -> bool:
-    """Tell whether a metric is of queues, so that what stands for an operation has no requests.
+    """Tell whether it is of queues or caches: what stands for an operation then has no requests.
 
     >>> is_by_queue("consumer_lag"), is_by_queue("p95")
     (True, False)
     """
     found = _BY_NAME.get(name)
-    return found is not None and bool(found.by)
+    return found is not None and (bool(found.by) or found.kind == SHARE)

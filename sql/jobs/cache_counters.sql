@@ -6,6 +6,7 @@ WITH counted AS (
     service_name,
     COALESCE(service_version, '') AS service_version,
     COALESCE(service_instance_id, resource_attributes['server.address'], '') AS service_instance_id,
+    COALESCE(deployment_environment, '') AS deployment_environment,
     -- Each convention apart: two of them may count the same lookups.
     REGEXP_REPLACE(name, '([._](hits|misses))?(_total)?$', '') AS source,
     COALESCE(
@@ -70,6 +71,7 @@ SELECT
   cache,
   service_version,
   service_instance_id,
+  deployment_environment,
   minute,
   -- Lists in an order: a sum of floating-point numbers depends on it.
   COALESCE(
@@ -105,6 +107,7 @@ GROUP BY
   cache,
   service_version,
   service_instance_id,
+  deployment_environment,
   minute
 ORDER BY
   service_name,
@@ -112,4 +115,5 @@ ORDER BY
   cache,
   service_version,
   service_instance_id,
+  deployment_environment,
   minute

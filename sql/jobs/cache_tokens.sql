@@ -6,6 +6,7 @@ WITH calls AS (
     service_name,
     COALESCE(service_version, '') AS service_version,
     COALESCE(service_instance_id, '') AS service_instance_id,
+    COALESCE(deployment_environment, '') AS deployment_environment,
     COALESCE(attributes['gen_ai.provider.name'], attributes['gen_ai.system'], '') AS provider,
     COALESCE(
       attributes['gen_ai.response.model'],
@@ -87,6 +88,7 @@ SELECT
   operation,
   service_version,
   service_instance_id,
+  deployment_environment,
   minute,
   COUNT(*) AS calls,
   COUNT(*) FILTER (NOT is_told) AS untold,
@@ -113,6 +115,7 @@ GROUP BY
   operation,
   service_version,
   service_instance_id,
+  deployment_environment,
   minute
 ORDER BY
   service_name,
@@ -121,4 +124,5 @@ ORDER BY
   operation,
   service_version,
   service_instance_id,
+  deployment_environment,
   minute

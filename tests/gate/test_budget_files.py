@@ -30,6 +30,8 @@ GOOD = [
     'slo = "99.9"\nwindow = "30d"\nmax_burn_rate = 6\nmin_budget_left_percent = 10',
     'slo = "95"\nthreshold_ms = 300\nexact = true\ncritical = false\nmust_have_data = true',
     'sql = "SELECT 1"\nmin = 0\nname = "one"',
+    'metric = "cache_hit_ratio"\ncache = "redis*"\ncall = "GET *"\nmin = 0.9',
+    'metric = "prompt_cache_hit_ratio"\ncache = "* chat"\nmin = 0.5',
 ]
 BAD = [
     ('metric = "p95_ms"\nmax = 1\nslo = "99"', "give either a metric, an slo or sql"),
@@ -39,6 +41,8 @@ BAD = [
     ('slo = "100"', "slo: '100' is not between 0 and 100"),
     ('slo = "99"\nwindow = "a month"', "window: 'a month' cannot be read; write it as in window"),
     ('metric = "queue_depth"\nmax = 1\noperation = "a"', "queue_depth is of a service as a whole"),
+    ('metric = "queue_depth"\nmax = 1\ncache = "a"', "cache: not for queue_depth, only for hit"),
+    ('metric = "prompt_cache_hit_ratio"\nmin = 1\ncall = "a"', "call: not for prompt_cache_hit_"),
     ('metric = "calls_per_request"\nmax = 1', "call: calls_per_request needs it"),
     ('metric = "profile_share"\nmax = 1\nfunction = "a"\nservice = "a*"', "one service by its"),
     ('metric = "p95_ms"\nmax = 1\nfunction = "a"', "function: not for p95_ms; leave it out"),
@@ -64,7 +68,12 @@ BAD = [
 BEYOND_SCHEMA = (
     *("of a service as", "needs it", "one service", "worse only", "says the same", "same requ"),
     *("baseline: what", "is above", "stands before", "cannot choose", "KEY=VALUE"),
-    *("not for p95_ms", "not between 0 and 100"),
+    *(
+        "not for queue_depth",
+        "not for prompt_cache_hit_",
+        "not for p95_ms",
+        "not between 0 and 100",
+    ),
 )
 
 
@@ -169,6 +178,6 @@ def test_the_command_prints_the_schema_and_explains_without_a_lake(tmp_path: Pat
     assert asked.output.splitlines() == [
         "budget 1: 99.9 % of the requests of every service must succeed over 30d: the error budget "
         "must keep 10 % of itself and must burn at most 6 times as fast as allowed",
-        "budget 2: cache_hit_ratio of every service must not fall below that of the judge's "
-        "baseline by 0.1 (weighs 2)",
+        "budget 2: cache_hit_ratio of every cache of every service must not fall below that of "
+        "the judge's baseline by 0.1 (weighs 2)",
     ]

@@ -307,7 +307,8 @@ def test_a_call_is_of_the_request_that_had_begun_last(
 def test_fewer_hits_are_worse(lake: Lake, span_rows: Callable[..., object]) -> None:
     def reads(version: str, misses_in_ten: int) -> Iterator[Point]:
         for number, span in enumerate(carts(version, 0, requests=1200)):
-            yield span | {"kind": 1, "cache_hit": number // 7 % 10 >= misses_in_ten}
+            hit = {"cache_hit": number // 7 % 10 >= misses_in_ten}
+            yield span | hit | {"kind": 1, "attributes": [("cache.name", "carts")]}
 
     append(lake, SPANS, span_rows(*reads("v1", 1), *reads("v2", 3)))
     found = check(lake, beside("cache_hit_ratio", increase=0.05, direction="decrease"))
