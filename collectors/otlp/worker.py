@@ -50,6 +50,7 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._is_wake_missed = False
         self.restarts = 0
 
     @property
@@ -62,10 +63,13 @@ class Worker:
         self._task = asyncio.create_task(self._watch())
 
     def wake(self) -> None:
-        """Tell the child that there is work; a child that is away finds it by itself."""
+        """Tell the child that there is work; a child that is away is told when it is there."""
         pipe = self._process.stdin if self._process else None
+        if pipe is None or pipe.is_closing():
+            # It may have started, and looked for work, before we know of it.
+            self._is_wake_missed = True
         # A pipe that nobody empties holds enough wake-ups already.
-        if pipe and not pipe.is_closing() and pipe.transport.get_write_buffer_size() == 0:
+        elif pipe.transport.get_write_buffer_size() == 0:
             with contextlib.suppress(OSError):
                 pipe.write(b"\n")
 
@@ -131,6 +135,9 @@ class Worker:
             started = time.monotonic()
             try:
                 self._process = await self._spawn()
+                if self._is_wake_missed:
+                    self._is_wake_missed = False
+                    self.wake()
                 why = f"ended with status {await self._process.wait()}"
             except OSError as error:
                 why = f"cannot be started ({error})"

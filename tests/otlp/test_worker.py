@@ -69,6 +69,19 @@ def test_a_worker_is_woken_and_drains_when_it_is_stopped(tmp_path: Path) -> None
     run(use)
 
 
+def test_a_waking_before_the_worker_is_there_is_not_lost(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    async def use() -> None:
+        child = Worker(WorkerCommand("child", ("-c", CHILD, str(log), "0"), drains=True))
+        child.start()
+        child.wake()
+        await told(log, "woken")
+        assert await child.stop(30)
+
+    run(use)
+
+
 def test_a_worker_that_dies_is_started_again(tmp_path: Path) -> None:
     log = tmp_path / "log"
 
