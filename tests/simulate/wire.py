@@ -15,8 +15,9 @@ from pathlib import Path
 from tests.e2e.killable import Server
 from tests.otlp.receivers import ROOT, environment
 
-# The fault of 1.4.2, and what the judge must say.
-RELEASES = {"none": 0, "slow-operation": 1, "slow-tail": 1, "errors": 1}
+# The fault of 1.4.2, and what the judge must say. Twice as slow: of three hosts a side an
+# interval is wide, and half of a checkout is of other things.
+RELEASES = {"none": 0, "slow-operation=2": 1, "slow-tail": 1, "errors": 1}
 
 # Checkouts as customers see them: of the rest there are too few in minutes to settle p99. A version
 # has three hosts of the gateway, and hosts differ by 3 %.
