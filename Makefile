@@ -3,8 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Two workers: the tests start processes of their own, and two cores are what CI has.
-WORKERS ?= 2
+# Three workers for the two cores that CI has: many tests wait for processes of their own.
+WORKERS ?= 3
 FUZZ_SECONDS ?= 600
 SOAK_SECONDS ?= 600
 SIMULATE_RUNS ?= 2000

@@ -36,7 +36,7 @@ def tailgate(*arguments: object, status: tuple[int, ...] = (0,)) -> Any:
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Profile both versions of the shop's checkout, one of which signs four times as much."""
     out = tmp_path_factory.mktemp("profilers") / "profiles"
-    command = [sys.executable, str(SHOP), "profile", "--out", str(out), "--seconds", "2"]
+    command = [sys.executable, str(SHOP), "profile", "--out", str(out), "--seconds", "1.5"]
     command += ["--rate", "40", "--instances", "1", "--compute", "30", "--fault", "hot-function"]
     command += ["--rounds", str(ROUNDS)]
     for name in RECORDINGS:

@@ -79,7 +79,7 @@ def test_the_same_bytes_give_the_same_rows(read: Reader, text: str) -> None:
     assert reading(read, text) == reading(read, text)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     st.lists(st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=12), min_size=1, max_size=4)
 )
@@ -99,7 +99,7 @@ def test_a_printed_histogram_comes_back(histograms: list[list[int]]) -> None:
 FUNCTIONS = st.sampled_from(["main", "read", "[unknown]", "std::map<int, int>::at(int)", "a-b"])
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.lists(FUNCTIONS, max_size=4), st.integers(0, 10**9)), min_size=1))
 def test_printed_stacks_come_back_with_their_total(stacks: list[tuple[list[str], int]]) -> None:
     text = "".join(
@@ -120,7 +120,7 @@ COMMANDS = st.from_regex(r"[a-z0-9]{1,5}( [a-z0-9]{1,4}){0,2}", fullmatch=True)
 PATHS = st.from_regex(r"/[a-z0-9 ]{0,8}[a-z0-9]", fullmatch=True)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 9_999_999), COMMANDS, PATHS), min_size=1, max_size=9))
 def test_printed_rows_come_back(rows: list[tuple[int, str, str]]) -> None:
     text = "PID    COMM               FD ERR PATH\n" + "".join(
@@ -132,7 +132,7 @@ def test_printed_rows_come_back(rows: list[tuple[int, str, str]]) -> None:
 
 
 @pytest.mark.parametrize(("read", "text"), FAMILIES, ids=IDS)
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_damage_is_told_and_never_raised_otherwise(
     read: Reader, text: str, data: st.DataObject

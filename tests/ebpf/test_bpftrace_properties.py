@@ -16,7 +16,7 @@ from pipeline.errors import BadFile
 from tests.ebpf.bpftrace_files import NOON, Told, head, lines, tell
 
 # Each reads a file or two.
-EXAMPLES = 40
+EXAMPLES = 25
 
 # So that no sum of them is beyond 63 bits, in nanoseconds neither.
 COUNTS = st.integers(0, 2**45)

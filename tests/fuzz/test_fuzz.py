@@ -52,6 +52,6 @@ def test_spoilt_requests_of_every_signal_break_nothing(target: Target) -> None:
 
 
 def test_spoilt_requests_decode_to_what_was_promised(tmp_path: Path) -> None:
-    tried = in_process.run(SEED, tmp_path, 8, 500)
+    tried = in_process.run(SEED, tmp_path, 8, 300)
     assert tried.found == {}
-    assert tried.cases == 500
+    assert tried.cases == 300

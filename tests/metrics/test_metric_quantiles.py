@@ -238,7 +238,7 @@ def exact(values):
     return np.quantile(values, QUANTILES, method="inverted_cdf").tolist()
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(samples, st.integers(-2, 8), st.booleans(), st.booleans())
 def test_exponential_quantiles_lie_within_a_bucket_of_numpys(
     ask, exponential, values, scale, is_negative, has_ends
@@ -262,7 +262,7 @@ def test_exponential_quantiles_lie_within_a_bucket_of_numpys(
         assert found / wanted <= base * (1 + 1e-9)
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(samples, st.lists(st.floats(1e-6, 1e4), min_size=1, max_size=15, unique=True))
 def test_explicit_quantiles_lie_in_the_bucket_of_numpys(ask, histogram, values, bounds):
     bounds.sort()

@@ -18,7 +18,7 @@ ANY = 100_000
 # A text longer than any test has: nothing is cut.
 LONG = 1 << 30
 
-small = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+small = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 
 Oracle = Callable[[Sequence[bytes], Sequence[bytes], Sequence[int], int], list[Row]]
 

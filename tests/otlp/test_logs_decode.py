@@ -66,7 +66,7 @@ def test_fields_that_a_later_version_adds_change_nothing(
     assert assert_rows_equal_the_oracle([payload]).equals(before)
 
 
-@settings(small, max_examples=80)
+@settings(small, max_examples=40)
 @given(st.lists(requests(wild=True), min_size=1, max_size=2), st.integers(0, 2**32))
 def test_split_repeated_and_reordered_fields_mean_what_protobuf_says(
     given_requests: list[ExportLogsServiceRequest], seed: int
@@ -79,7 +79,7 @@ def test_split_repeated_and_reordered_fields_mean_what_protobuf_says(
         assert_counts_are_the_oracles(payload)
 
 
-@settings(small, max_examples=80)
+@settings(small, max_examples=40)
 @given(requests(wild=False), st.data())
 def test_what_protobuf_accepts_is_decoded_and_alike(
     request: ExportLogsServiceRequest, data: st.DataObject
@@ -90,7 +90,7 @@ def test_what_protobuf_accepts_is_decoded_and_alike(
         assert_rows_equal_the_oracle([sent])
 
 
-@settings(small, max_examples=80)
+@settings(small, max_examples=40)
 @given(st.binary(max_size=60))
 def test_random_bytes_that_protobuf_accepts_are_decoded(sent: bytes) -> None:
     if is_read_by_protobuf(LOG_RECORDS, sent):

@@ -122,7 +122,7 @@ def test_what_protobuf_accepts_is_decoded_and_alike(
         assert_rows_equal_the_oracle([sent])
 
 
-@settings(small, max_examples=80)
+@settings(small, max_examples=40)
 @given(st.binary(max_size=60))
 def test_random_bytes_that_protobuf_accepts_are_decoded(sent: bytes) -> None:
     if is_read_by_protobuf(METRIC_POINTS, sent):

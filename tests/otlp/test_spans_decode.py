@@ -25,7 +25,7 @@ def decode_spans(*arguments: Any) -> tuple[pa.Table, Any]:
 
 ANY = 100_000
 
-small = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+small = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def every_message(message: Message) -> list[Message]:
@@ -76,7 +76,7 @@ def test_fields_that_a_later_version_adds_change_nothing(
     assert_rows_equal_the_oracle([payload])
 
 
-@settings(small, max_examples=80)
+@settings(small, max_examples=40)
 @given(st.lists(requests(wild=False), min_size=1, max_size=2), st.integers(0, 2**32))
 def test_split_repeated_and_reordered_fields_mean_what_protobuf_says(
     given_requests: list[ExportTraceServiceRequest], seed: int
@@ -131,7 +131,7 @@ def test_a_resource_in_two_pieces_is_one() -> None:
     assert table["service_version"].to_pylist() == ["version"]
 
 
-@settings(small, max_examples=80)
+@settings(small, max_examples=40)
 @given(requests(wild=False), st.data())
 @example(ExportTraceServiceRequest(), None)
 def test_what_protobuf_accepts_is_decoded_and_alike(
@@ -161,7 +161,7 @@ def test_what_protobuf_accepts_is_decoded_and_alike(
     assert_rows_equal_the_oracle([sent])
 
 
-@settings(small, max_examples=80)
+@settings(small, max_examples=40)
 @given(st.binary(max_size=60))
 def test_random_bytes_that_protobuf_accepts_are_decoded(sent: bytes) -> None:
     try:

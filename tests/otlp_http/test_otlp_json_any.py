@@ -99,7 +99,7 @@ def otlp_json(message: Any) -> bytes:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("request_type", REQUESTS, ids=lambda kind: str(kind.DESCRIPTOR.name))
-@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_request_comes_back_from_json_as_it_was(request_type: Any, data: st.DataObject) -> None:
     request = data.draw(messages(request_type.DESCRIPTOR))

@@ -95,7 +95,7 @@ def one_kind_a_key(payload: bytes) -> bool:
 
 
 @given(requests().filter(one_kind_a_key))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_rows_are_those_of_a_plain_walk(payload: bytes) -> None:
     walk = Walk(payload)
     found = check(payload)
@@ -108,7 +108,7 @@ def test_rows_are_those_of_a_plain_walk(payload: bytes) -> None:
 
 
 @given(requests())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_every_row_finds_its_profile_its_stack_and_its_frames(payload: bytes) -> None:
     tables, _ = tables_of(payload)
     profiles = set(tables["profiles"]["profile_id"].to_pylist())

@@ -118,7 +118,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 @pytest.mark.slow
 @given(pprof_files())
 # Not made smaller when it fails: each try is a lake.
-@settings(max_examples=12, phases=(Phase.explicit, Phase.generate))
+@settings(max_examples=8, phases=(Phase.explicit, Phase.generate))
 def test_what_was_imported_comes_out_again(shared: Lake, data: bytes) -> None:
     # Hypothesis may try an example twice, which must not add up.
     service = f"service-{next(numbers)}"

@@ -158,7 +158,7 @@ def roll_up(files_of, tmp_path_factory):
 
 @settings(
     deadline=None,
-    max_examples=20,
+    max_examples=10,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(spans, min_size=1, max_size=12))
@@ -173,7 +173,7 @@ def test_both_routes_and_the_oracle_agree(spans_of, roll_up, rows):
 
 @settings(
     deadline=None,
-    max_examples=20,
+    max_examples=10,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(spans, min_size=2, max_size=12), st.data())
