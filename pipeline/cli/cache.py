@@ -78,6 +78,7 @@ def command(lake: Path, form: str, output: Path | None, **given: Any) -> int:
     Examples:
       tailgate cache --where service.name=pricing --since 2h
       tailgate cache --baseline service.version=1.4.1 --canary service.version=1.4.2
+      tailgate cache --baseline service.version=1 --canary service.version=2 --format html
       tailgate cache --slo p95=20ms --size 5000 --ttl 30 --format html --output cache.html
       tailgate cache --size 10000 --per-instance
       tailgate cache --hit-attribute app.cache_hit --key-attribute app.cache_key
@@ -124,8 +125,6 @@ def _compare(
     from pipeline.lake import open_lake
     from pipeline.report.cache_compare import WRITERS
 
-    if form not in WRITERS:
-        raise click.UsageError(f"--format {form} draws one side; compare as {', '.join(WRITERS)}")
     with progress("caches") as on_progress:
         result = compare(open_lake(lake), request, sides, on_progress)
     write_result(partial(WRITERS[form], result), output)

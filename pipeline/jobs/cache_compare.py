@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.jobs.cache_counters import read_counter_cells
+from pipeline.jobs.cache_pictures import CachePicture, picture_of
 from pipeline.jobs.cache_ratio import side_of_rows
 from pipeline.jobs.cache_request import CacheRequest
 from pipeline.jobs.cache_rows import MINUTE_NANO, CacheRows, read_cache_rows
@@ -40,6 +41,7 @@ class CacheComparison:
         service_name, cache: which; the canary's service where the sides are two services.
         lookups, requests, instances: of baseline and canary.
         change: what changed.
+        pictures: what is drawn of baseline and canary, with the intervals of each by itself.
         notes: what is not identified, and what would tell.
     """
 
@@ -49,6 +51,7 @@ class CacheComparison:
     requests: tuple[int, int]
     instances: tuple[int, int]
     change: CacheChange
+    pictures: tuple[CachePicture, CachePicture]
     notes: tuple[str, ...]
 
 
@@ -152,7 +155,7 @@ def _comparison(baseline: CacheRows, canary: CacheRows) -> CacheComparison:
     """Compare one cache."""
     both = (baseline, canary)
     clusters = _clusters(both)
-    sides = [_side(each, own, name) for each, own, name in zip(both, clusters, NAMES, strict=True)]
+    sides = [_side(each, own) for each, own in zip(both, clusters, strict=True)]
     change = cache_change(sides[0], sides[1], (canary.service_name, canary.cache))
     starts = clock_starts(*(_minutes(each) for each in both))
     hits = [side_of_rows(each, first=first) for each, first in zip(both, starts, strict=True)]
@@ -177,6 +180,10 @@ def _comparison(baseline: CacheRows, canary: CacheRows) -> CacheComparison:
         (len(sides[0].duration), len(sides[1].duration)),
         (_instances(baseline), _instances(canary)),
         replace(change, hit_ratio=spread),
+        (
+            picture_of(baseline, sides[0].lookups, sides[0].penalty),
+            picture_of(canary, sides[1].lookups, sides[1].penalty),
+        ),
         tuple(notes),
     )
 
@@ -205,10 +212,10 @@ def _clusters(both: tuple[CacheRows, CacheRows]) -> list[tuple[Ints, int, bool]]
     ]
 
 
-def _side(rows: CacheRows, clusters: tuple[Ints, int, bool], name: str) -> CacheSide:
+def _side(rows: CacheRows, clusters: tuple[Ints, int, bool]) -> CacheSide:
     """Give one side as the statistics take it."""
     found = rows.lookups()
-    penalty = miss_penalty(found, (rows.name, name))
+    penalty = miss_penalty(found, (rows.name, "penalty"))
     cluster, count, is_paired = clusters
     saving = np.zeros(len(cluster)) if penalty.reason else savings(rows, found, penalty)
     requests = (

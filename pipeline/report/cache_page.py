@@ -17,6 +17,10 @@ from pipeline.report.visible import escaped
 _PAGE = Path(__file__).with_name("page")
 # A page must open on a phone; the JSON has all caches.
 MOST_DRAWN = 40
+_LEGEND = (
+    '<span class="b">hits</span> <span class="c">misses</span> '
+    '<span class="safe-line">size today</span>'
+)
 
 
 def write_page(result: CacheResult, out: BinaryIO) -> None:
@@ -26,25 +30,43 @@ def write_page(result: CacheResult, out: BinaryIO) -> None:
         result: the answer; caches beyond MOST_DRAWN are counted, not drawn.
         out: where; it gets UTF-8.
     """
+    drawn = result.caches[:MOST_DRAWN]
+    left = len(result.caches) - len(drawn)
+    more = f'<p class="note">{left} more caches are in the JSON.</p>' if left else ""
+    body = "".join(_article(result, answer) for answer in drawn) + more + _beside(result)
+    page("Caches", counted(len(result.caches)), _LEGEND, body, out)
+
+
+def page(title: str, counts: str, legend: str, body: str, out: BinaryIO) -> None:
+    """Write a page of caches.
+
+    Args:
+        title: of it.
+        counts: what it is of, as text.
+        legend: of its charts, as HTML.
+        body: articles, as HTML.
+        out: where; it gets UTF-8.
+    """
     style = "".join(
-        (_PAGE / name).read_text(encoding="utf-8") for name in ("judgement.css", "capacity.css")
+        (_PAGE / name).read_text(encoding="utf-8")
+        for name in ("judgement.css", "capacity.css", "cache.css")
     )
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     # The page may have this style and no other, and load nothing at all.
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    drawn = result.caches[:MOST_DRAWN]
-    left = len(result.caches) - len(drawn)
-    more = f'<p class="note">{left} more caches are in the JSON.</p>' if left else ""
-    page = string.Template((_PAGE / "cache.html").read_text(encoding="utf-8")).substitute(
+    text = string.Template((_PAGE / "cache.html").read_text(encoding="utf-8")).substitute(
         policy=policy,
+        title=escaped(title),
         style=style,
-        counts=escaped(f"{_count(len(result.caches))}; tailgate {pipeline.__version__}"),
-        caches="".join(_article(result, answer) for answer in drawn) + more + _beside(result),
+        counts=escaped(f"{counts}; tailgate {pipeline.__version__}"),
+        legend=legend,
+        caches=body,
     )
-    out.write(page.encode())
+    out.write(text.encode())
 
 
-def _count(caches: int) -> str:
+def counted(caches: int) -> str:
+    """Say how many caches there are."""
     return "1 cache" if caches == 1 else f"{caches} caches"
 
 
