@@ -76,7 +76,7 @@ KEYS: tuple[Key, ...] = (
     Key("max", NUMBER, "The value must not be above it.", _LIMITED, example=600),
     Key("min", NUMBER, "The value must not be below it.", _LIMITED, example=0.9),
     Key("warn_max", NUMBER, "Above it, within max, there is a warning.", _LIMITED, example=500),
-    Key("baseline", TEXT, f"What it is compared with: {_SELECTOR}.", (RELATIVE,)),
+    Key("baseline", TEXT, f"What it is compared with: saved:NAME, or {_SELECTOR}.", (RELATIVE,)),
     Key("max_increase_percent", NUMBER, "It may grow by so much of the baseline.", (RELATIVE,), 0),
     Key("max_increase", NUMBER, "And by so much in its unit; both count.", (RELATIVE,), 0),
     Key("tolerance_percent", NUMBER, "It may get worse by so much, in %.", (RELATIVE,), 0),

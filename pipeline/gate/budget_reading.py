@@ -29,7 +29,7 @@ from pipeline.gate.budget_keys import (
 from pipeline.gate.budget_rules import broken_rules
 from pipeline.gate.budgets import Budget
 from pipeline.jobs.cache_names import names_of
-from pipeline.jobs.judge_request import Pairs, parse_selector
+from pipeline.jobs.judge_request import Pairs, parse_baseline, parse_selector
 from pipeline.jobs.metric_cells import attributes_of
 from pipeline.jobs.named_metrics import INCREASE, named_metric
 from pipeline.stats.slo import parse_target
@@ -140,8 +140,10 @@ def _of_key(name: str, value: Any) -> Iterator[Problem]:
 def _parsed(name: str, value: Any) -> Iterator[Problem]:
     """Check a text that says more than itself."""
     try:
-        if name in ("where", "baseline"):
+        if name == "where":
             parse_selector(value)
+        elif name == "baseline":
+            parse_baseline(value)
         elif name == "attributes":
             attributes_of(value)
         elif name == "slo":
@@ -170,7 +172,8 @@ def _budget(given: Mapping[str, Any], number: int) -> Budget:
     """Make a budget of keys without problems."""
 
     def pairs(key: str) -> Pairs:
-        return parse_selector(given[key]) if key in given else ()
+        parse = parse_baseline if key == "baseline" else parse_selector
+        return parse(given[key]) if key in given else ()
 
     kind = kind_of(given)
     named = named_metric(given.get("metric", ""))

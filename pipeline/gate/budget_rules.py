@@ -5,12 +5,11 @@ from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.gate.budget_keys import LATENCY_METRICS, RELATIVE, SLO
-from pipeline.jobs.judge_request import JudgeRequest, parse_selector
+from pipeline.jobs.judge_request import SAVED, JudgeRequest, parse_baseline, parse_selector
 from pipeline.jobs.named_metrics import (
     INCREASE,
     PROFILE,
     PROMPT_TOKENS,
-    SHARE,
     NamedMetric,
     named_metric,
 )
@@ -53,7 +52,7 @@ def _of_sides(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "baseline", "what to compare with; give baseline, or neither for tailgate judge"
     elif "where" in given:
         try:
-            JudgeRequest(parse_selector(given["baseline"]), parse_selector(given["where"]))
+            JudgeRequest(parse_baseline(given["baseline"]), parse_selector(given["where"]))
         except UsageError as error:
             yield "where", str(error).removeprefix("judge: ")
     grown = [name for name in ("max_increase_percent", "max_increase") if name in given]
@@ -86,10 +85,10 @@ def _of_named(given: Mapping[str, Any], named: NamedMetric) -> Iterator[tuple[st
         yield "cpu_price", f"not for {named.name}; leave it out"
     if not named.per_operation and "operation" in given:
         yield "operation", f"{named.name} is of a service as a whole; leave it out"
-    is_of_spans = named.kind == SHARE and named.statement != PROMPT_TOKENS
+    is_of_spans = named.is_hit_ratio and named.statement != PROMPT_TOKENS
     if named.needs != "call" and not is_of_spans and "call" in given:
         yield "call", f"not for {named.name}; leave it out"
-    if named.kind != SHARE and "cache" in given:
+    if not named.is_hit_ratio and "cache" in given:
         yield "cache", f"not for {named.name}, only for hit ratios; leave it out"
     if not named.sources and "attributes" in given:
         yield "attributes", f"{named.name} is made of no data points; leave it out"
@@ -99,6 +98,8 @@ def _of_named(given: Mapping[str, Any], named: NamedMetric) -> Iterator[tuple[st
     if named.kind == PROFILE and any(sign in given.get("service", "*")[1:] for sign in _WILD):
         yield "service", "of profiles, one service by its whole name; leave the signs out"
     allowed = (*_COLUMNS, "operation") if named.per_operation else _COLUMNS
+    if named.kind == PROFILE and given.get("baseline", "").startswith(f"{SAVED}:"):
+        yield "baseline", "profiles are not saved; choose some that are in the lake"
     yield from _of_chosen(given, ("where", "baseline"), allowed, named.name)
 
 
@@ -107,6 +108,6 @@ def _of_chosen(
 ) -> Iterator[tuple[str, str]]:
     """Check that what a budget is for can be chosen by these columns."""
     for key in keys:
-        for column, _ in parse_selector(given[key]) if key in given else ():
-            if column not in allowed:
+        for column, _ in parse_baseline(given[key]) if key in given else ():
+            if column not in allowed and column != SAVED:
                 yield key, f"{column}: cannot choose {what}; known: {', '.join(allowed)}"

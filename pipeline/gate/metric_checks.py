@@ -8,6 +8,7 @@ from pipeline.gate.budget_keys import LATENCY_METRICS
 from pipeline.gate.budgets import Budget
 from pipeline.gate.judgement import Tolerance
 from pipeline.gate.limits import begin
+from pipeline.gate.saved_levels import beside_saved, saved_name
 from pipeline.gate.verdict import INCONCLUSIVE, Check
 from pipeline.jobs.judge_request import JudgeRequest, Pairs
 from pipeline.jobs.metric_rows import Window
@@ -40,7 +41,7 @@ def metric_checks(
             continue
         if budget.metric in LATENCY_METRICS:
             found += latency_checks.beside(budget, lake, request, tolerance.alpha)
-        elif request.saved or request.historic:
+        elif request.historic or (request.saved and _is_profile(budget)):
             reason = "not_concurrent: named metrics need both sides in the lake at one time"
             check = begin(budget, budget.service, budget.operation)
             found.append(replace(check, verdict=INCONCLUSIVE, reason=reason))
@@ -62,6 +63,8 @@ def relative_checks(
     """
     if _is_profile(budget):
         return profile_checks.relative(budget, lake, sides, alpha, window)
+    if name := saved_name(sides[0]):
+        return beside_saved(budget, lake, name, sides[1], alpha, window)
     return named_checks.relative(budget, lake, sides, alpha, window)
 
 

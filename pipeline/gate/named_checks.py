@@ -51,7 +51,7 @@ def absolute(budget: Budget, lake: Lake, alpha: float, window: Window) -> Iterat
     Raises:
         LakeError: a file cannot be read.
     """
-    groups, metric = read_groups(lake, _request(budget, (budget.where,), window))
+    groups, metric = read_groups(lake, request_of(budget, (budget.where,), window))
     if not groups:
         yield _nothing(budget)
     for group in groups:
@@ -79,7 +79,7 @@ def relative(
     Raises:
         LakeError: a file cannot be read.
     """
-    groups, metric = read_groups(lake, _request(budget, sides, window))
+    groups, metric = read_groups(lake, request_of(budget, sides, window))
     if not groups:
         yield _nothing(budget)
     for group in groups:
@@ -101,8 +101,12 @@ _NAMES = ("baseline", "canary")
 _ALONE = "one instance: how instances differ is not known"
 
 
-def _request(budget: Budget, sides: tuple[Pairs, ...], window: Window) -> MetricRequest:
-    """Make the question that a budget asks."""
+def request_of(budget: Budget, sides: tuple[Pairs, ...], window: Window) -> MetricRequest:
+    """Make the question that a budget asks.
+
+    Raises:
+        UsageError: its metric is not known.
+    """
     metric = named_metric(budget.metric)
     if metric is None:
         raise UsageError(f"budget {budget.name}: metric {budget.metric} is not known")
@@ -153,15 +157,43 @@ def measured_level(group: Group, metric: NamedMetric, alpha: float) -> tuple[Int
     return _level(sides, alpha, may_be_one=True), joined(_ALONE if alone else "", sides.note)
 
 
-def _level(sides: _Sides, alpha: float, may_be_one: bool = False) -> Interval | str:
-    """Give a value and its bounds, or why there is none."""
-    (side,), metric, group = sides.series, sides.metric, sides.group
+def level_of(group: Group, metric: NamedMetric) -> tuple[SeriesShift | str, str]:
+    """Measure a group of one side, as a shift from nothing with its standard error.
+
+    Returns:
+        The level, or why there is none; and what a reader must know of it.
+    """
+    sides = _sides(group, metric)
+    if sides is None:
+        return joined(f"no data of {metric.name}", *group.notes), ""
+    why = _too_little(sides, may_be_one=True)
+    if why:
+        return why, sides.note
+    (side,) = sides.series
+    if isinstance(side, Series):
+        return ratio_level(side, is_share=metric.kind == SHARE), sides.note
+    found = quantile_level(side, metric.quantile)
+    value = math.exp(found.log_effect - log_unit(metric))
+    # The error of a logarithm is a share of the value.
+    level = SeriesShift((0.0, value), value, False, found.error * value, found.df, found.method)
+    return level, sides.note
+
+
+def _too_little(sides: _Sides, may_be_one: bool) -> str:
+    """Say why a side tells no level; empty where it does."""
+    group = sides.group
     few = group.instances[0] < LEAST_INSTANCES - 1 and not group.is_watched
     if few and not may_be_one:
         return "instance_effect_unknown: one instance tells nothing of how instances differ"
     if group.minutes < LEAST_MINUTES:
         return f"too_short: {group.minutes} minutes, {LEAST_MINUTES} are needed"
-    why = _too_few(sides)
+    return _too_few(sides)
+
+
+def _level(sides: _Sides, alpha: float, may_be_one: bool = False) -> Interval | str:
+    """Give a value and its bounds, or why there is none."""
+    (side,), metric = sides.series, sides.metric
+    why = _too_little(sides, may_be_one)
     if why:
         return why
     if isinstance(side, Side):
@@ -206,16 +238,40 @@ def _measured(check: Check, budget: Budget, sides: _Sides, alpha: float) -> Chec
         return replace(check, reason="too_short: fewer than 6 minutes that both sides have")
     few = sum(sides.group.instances) < LEAST_INSTANCES and not sides.group.is_watched
     n = (sides.series[0].effective, sides.series[1].effective)
-    scale = "difference" if sides.metric.kind == SHARE else "ratio"
-    found = worse_measure(budget, shifts, n, alpha, scale)
-    if isinstance(found, str):
-        return replace(check, verdict=INCONCLUSIVE, reason=joined(found, check.reason))
-    measure, scale = found
     note = joined("instance_effect_unknown" if few else "", check.reason)
-    most = WARN if few else FAIL
-    check = replace(check, measure=measure, scale=scale, reason=note, most=most)
+    check = replace(check, reason=note)
+    return measured(check, budget, shifts, n, alpha, sides.metric, may_fail=not few)
+
+
+def measured(
+    check: Check,
+    budget: Budget,
+    shifts: Shifted,
+    n: tuple[float, float],
+    alpha: float,
+    metric: NamedMetric,
+    may_fail: bool,
+) -> Check:
+    """Give a check its measure; not yet settled.
+
+    Args:
+        check: with what a reader must know of it as its reason.
+        budget: gives what is let through.
+        shifts: what was found.
+        n: effective observations of baseline and canary.
+        alpha: one-sided, between 0 and 1.
+        metric: what was measured.
+        may_fail: whether it may fail, or warn at most.
+    """
+    scale = "difference" if metric.kind == SHARE else "ratio"
+    found = worse_measure(budget, shifts, n, alpha, scale)
+    note = check.reason
+    if isinstance(found, str):
+        return replace(check, verdict=INCONCLUSIVE, reason=joined(found, note))
+    measure, scale = found
+    check = replace(check, measure=measure, scale=scale, most=FAIL if may_fail else WARN)
     # Calls are counted, so they may be constant; of all else nothing tells how sure it is.
-    judged = budget.exact or sides.metric.kind == RATIO
+    judged = budget.exact or metric.kind == RATIO
     if measure.low != measure.high:
         return check
     if measure.p_value == 1.0:

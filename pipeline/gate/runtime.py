@@ -5,18 +5,22 @@ measured at once, by service and version, with intervals that let instances and 
 beside a baseline.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import UsageError
-from pipeline.gate import named_checks
 from pipeline.gate.budgets import Budget
+from pipeline.gate.metric_checks import relative_checks
 from pipeline.gate.runtime_levels import SignalLevel, read_levels
+from pipeline.gate.saved_levels import saved_name
 from pipeline.gate.verdict import Check
-from pipeline.jobs.judge_request import Pairs
+from pipeline.jobs.judge_request import SAVED, Pairs
 from pipeline.jobs.metric_rows import POOL_USE, Window, sent_names
-from pipeline.jobs.named_metrics import NamedMetric, named_metric
+from pipeline.jobs.named_metrics import GC_SAMPLES, NamedMetric, named_metric
+from pipeline.jobs.runtime_gc_samples import TO_COLLECT
 from pipeline.jobs.runtime_pauses import SPAN_NAME
+from pipeline.jobs.runtime_store import SavedLevel, load_levels
 from pipeline.lake import Lake
 
 # By area, in the order in which people look.
@@ -25,6 +29,7 @@ SIGNALS: tuple[tuple[str, str], ...] = (
     ("garbage collection", "gc_pause_p50_ms"),
     ("garbage collection", "gc_pause_p95_ms"),
     ("garbage collection", "gc_pause_p99_ms"),
+    ("garbage collection", "gc_sample_share"),
     ("garbage collection", "gc_collections_per_minute"),
     ("queues", "queue_depth"),
     ("queues", "consumer_lag"),
@@ -52,7 +57,8 @@ _COLUMNS = ("service_name", "service_version", "service_instance_id", "deploymen
 # What a metric cannot be had from, whatever is sent.
 _LIMITS = {
     "gc_pause_share": "CPython's metrics tell how often it collects, not for how long it stops: "
-    f"send a span named {SPAN_NAME} for each collection, or import what bcc's pythongc prints",
+    f"send a span named {SPAN_NAME} for each collection, or import what bcc's pythongc prints, or "
+    "bpftrace of maps @gc_pause_ns = hist(…) and @gc_pause_total_ns = sum(…)",
 }
 
 
@@ -104,7 +110,7 @@ class SignalRequest:
             if name not in known:
                 raise UsageError(f"runtime: {name}: no signal; known: {', '.join(known)}")
         for column, _ in (pair for side in self.sides for pair in side):
-            if column not in _COLUMNS:
+            if column not in _COLUMNS and column != SAVED:
                 columns = ", ".join(_COLUMNS)
                 raise UsageError(f"runtime: {column}: cannot choose data points; known: {columns}")
 
@@ -125,20 +131,57 @@ def read_signals(
         The signals, in the order of SIGNALS.
 
     Raises:
+        UsageError: nothing was saved under the name of the baseline.
         LakeError: a file cannot be read.
     """
     chosen = request.names or [name for _, name in SIGNALS]
     metrics = [(area, _metric(name)) for area, name in SIGNALS if name in chosen]
     every = sorted({name for _, metric in metrics for name in metric.names})
     sent, paused = sent_names(lake, every, request.window)
+    name = saved_name(request.sides[0])
+    # What was saved and is not sent any more is told, too.
+    kept = {level.metric for level in load_levels(lake, name)} if name else set()
     found = []
     for number, (area, metric) in enumerate(metrics):
-        if sent.intersection(metric.names) or (paused and metric.has_pauses):
+        is_sent = sent.intersection(metric.names) or (paused and metric.has_pauses)
+        # Whether profiles tell it, only reading them does.
+        if is_sent or metric.name in kept or metric.statement == GC_SAMPLES:
             found.append(_signal(lake, request, area, metric))
         else:
             found.append(Signal(area, metric, (), (), _to_send(metric)))
         on_progress(number + 1, len(metrics))
     return tuple(found)
+
+
+def levels_to_save(signals: Sequence[Signal], alpha: float) -> list[SavedLevel]:
+    """Give the levels that are known, as they are saved.
+
+    Args:
+        signals: of one side.
+        alpha: one-sided, that their intervals were made with.
+    """
+    return [
+        SavedLevel(
+            level.service_name,
+            level.service_version,
+            level.thing,
+            signal.metric.name,
+            level.unit,
+            level.value.estimate,
+            level.value.low,
+            level.value.high,
+            level.error,
+            level.df,
+            1 - 2 * alpha,
+            level.n,
+            level.instances,
+            level.minutes,
+            level.names,
+        )
+        for signal in signals
+        for level in signal.levels
+        if math.isfinite(level.value.estimate) and math.isfinite(level.error)
+    ]
 
 
 def _metric(name: str) -> NamedMetric:
@@ -164,7 +207,7 @@ def _signal(lake: Lake, request: SignalRequest, area: str, metric: NamedMetric) 
         budget = Budget(
             metric.name, request.service, metric=metric.name, direction=metric.direction
         )
-        told = named_checks.relative(budget, lake, both, alpha, window)
+        told = relative_checks(budget, lake, both, alpha, window)
         # That nobody sends it is told once, as missing.
         nobody = f"no data of {metric.name}, service"
         checks = tuple(check for check in told if not check.reason.startswith(nobody))
@@ -173,6 +216,8 @@ def _signal(lake: Lake, request: SignalRequest, area: str, metric: NamedMetric) 
 
 def _to_send(metric: NamedMetric) -> str:
     """Say what would tell a signal."""
+    if metric.statement == GC_SAMPLES:
+        return TO_COLLECT
     if metric.statement == POOL_USE:
         told = "db.client.connection.count with its state, and db.client.connection.max"
     elif metric.taken:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.gate.named_checks import measured_level
+from pipeline.gate.named_checks import level_of, measured_level
 from pipeline.jobs.judge_request import Pairs
 from pipeline.jobs.metric_cells import Group, read_groups
 from pipeline.jobs.metric_rows import MetricRequest, Window
@@ -41,6 +41,7 @@ class SignalLevel:
         saturated: share of the time above SATURATED; NaN for what is no share.
         names: OTLP metrics that tell it.
         reason: why there is no value, or what to know of it.
+        error, df: standard error of the value, and its degrees of freedom; NaN for no value.
     """
 
     service_name: str
@@ -56,6 +57,8 @@ class SignalLevel:
     saturated: Interval
     names: tuple[str, ...]
     reason: str
+    error: float = math.nan
+    df: float = math.nan
 
     @property
     def grows(self) -> bool:
@@ -100,6 +103,8 @@ def _level(group: Group, metric: NamedMetric, alpha: float, can_saturate: bool) 
     reason = value if isinstance(value, str) else note
     names = group.names[0] if group.names else ()
     (side,) = group.sides
+    found, _ = level_of(group, metric)
+    error, df = (math.nan, math.nan) if isinstance(found, str) else (found.error, found.df)
     level = SignalLevel(
         group.service_name,
         group.service_version,
@@ -114,6 +119,8 @@ def _level(group: Group, metric: NamedMetric, alpha: float, can_saturate: bool) 
         _UNKNOWN,
         names,
         reason,
+        error,
+        df,
     )
     if not isinstance(side, Series) or metric.per_operation:
         return level

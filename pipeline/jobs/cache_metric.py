@@ -20,7 +20,7 @@ from pipeline.jobs.metric_parts import Columns
 from pipeline.jobs.metric_rows import MetricRequest, MetricRows
 from pipeline.jobs.metric_settling import Settled, Told
 from pipeline.jobs.metric_sources import Source
-from pipeline.jobs.named_metrics import PROMPT_TOKENS, SHARE, NamedMetric
+from pipeline.jobs.named_metrics import PROMPT_TOKENS, NamedMetric
 from pipeline.lake import Lake
 
 SPANS_TOLD, TOKENS_TOLD = "spans", "gen_ai.usage"
@@ -172,7 +172,7 @@ def is_of_server(names: tuple[str, ...]) -> bool:
 
 def to_send(metric: NamedMetric) -> str:
     """Say what would tell a hit ratio; empty for any other metric."""
-    if metric.kind != SHARE:
+    if not metric.is_hit_ratio:
         return ""
     if metric.statement == PROMPT_TOKENS:
         return "send gen_ai.usage.input_tokens and gen_ai.usage.cache_read.input_tokens"

@@ -1,6 +1,6 @@
 """What metrics tell of the instances of a service: CPU, memory, limits and pools, by bucket."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,7 +106,7 @@ def meters_of(
         cores_source,
         memory_limit[1],
         tuple(_pools(rows, gauges)),
-        tuple(dict.fromkeys(notes)),
+        tuple(dict.fromkeys([*notes, *_half_told(gauges)])),
     )
 
 
@@ -185,6 +185,18 @@ def _pools(rows: pl.DataFrame, gauges: pl.DataFrame) -> list[Pool]:
                 name = f"{used} {pool}".strip()
                 found.append(Pool(name, float(size), _aligned(rows, points, "mean")))
     return found
+
+
+def _half_told(gauges: pl.DataFrame) -> Iterator[str]:
+    """Say which pools tell only their size, or only their use, and what would tell the rest."""
+    for most, used in sources.POOLS:
+        sizes, uses = (
+            set(gauges.filter(pl.col("name") == name)["pool"].to_list()) for name in (most, used)
+        )
+        for pools, what, lacking in ((sizes - uses, "use", used), (uses - sizes, "size", most)):
+            for pool in sorted(pools):
+                named = f"pool {pool}" if pool else "a pool without a name"
+                yield f"{named} tells no {what}: collect {lacking}"
 
 
 def _aligned(rows: pl.DataFrame, points: pl.DataFrame, value: str) -> Floats:

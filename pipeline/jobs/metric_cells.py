@@ -15,7 +15,7 @@ from pipeline.jobs.metric_choice import Choice, choose
 from pipeline.jobs.metric_parts import Columns, as_one, of_pools, unknown_units
 from pipeline.jobs.metric_rows import MetricRequest, read_metric, unit_of
 from pipeline.jobs.metric_settling import Settled
-from pipeline.jobs.named_metrics import QUANTILE, SHARE, WAIT, NamedMetric
+from pipeline.jobs.named_metrics import QUANTILE, WAIT, NamedMetric
 from pipeline.lake import Lake
 from pipeline.stats.cells import Side
 from pipeline.stats.series_shift import Series
@@ -23,6 +23,7 @@ from pipeline.stats.series_shift import Series
 _TEXTS = (
     *("service_name", "service_version", "service_instance_id", "deployment_environment"),
     *("operation", "unit", "worst", "unbounded", "words"),
+    *("without_use", "without_size"),
 )
 
 
@@ -77,7 +78,7 @@ def read_groups(lake: Lake, request: MetricRequest) -> tuple[list[Group], NamedM
     Raises:
         LakeError, CommitConflict, LakeUnavailable: the lake or its rollups cannot be read.
     """
-    read = read_cache_metric if request.metric.kind == SHARE else read_metric
+    read = read_cache_metric if request.metric.is_hit_ratio else read_metric
     found = read(lake, request)
     settled, metric = found.settled, found.settled.metric
     columns = _columns(found.table)

@@ -1,15 +1,18 @@
 """Rows of one group of a named metric: monitors taken for one, and what to know of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.jobs.metric_settling import Settled
+from pipeline.jobs.metric_sources import MAX, POOL_PARTS, USED
 
 Columns = dict[str, NDArray[Any]]
 
+# More pools that are told by half are counted.
+_HALVES_MOST = 3
 NAMES = ("service_name", "service_version")
 
 
@@ -43,7 +46,7 @@ def _first(left_out: NDArray[Any], rows: int) -> NDArray[np.float64]:
 
 
 def of_pools(part: Columns) -> Iterator[str]:
-    """Name the fullest pool, of each side where they differ, and those that have no bounds."""
+    """Name the fullest pool, of each side where they differ, and those that have no share."""
     if "worst" not in part:
         return
     worst = [_worst(part["worst"][part["side"] == side]) for side in np.unique(part["side"])]
@@ -57,6 +60,29 @@ def of_pools(part: Columns) -> Iterator[str]:
     unbounded = sorted({name for names in told_of for name in names})
     if unbounded:
         yield f"unbounded pools have no share: {', '.join(unbounded)}"
+    for column, missing in (("without_use", USED), ("without_size", MAX)):
+        halves = {half for each in part[column] if each for half in str(each).split("\n")}
+        yield from half_told(sorted(halves), missing)
+
+
+def half_told(halves: Sequence[str], missing: str) -> Iterator[str]:
+    """Say which pools tell only their size, or only their use, and what would tell the rest.
+
+    Args:
+        halves: family and name of each, as ``family/name``, in their order.
+        missing: the part that they do not tell, USED or MAX.
+
+    >>> next(half_told(["db/orders"], USED))
+    'pool orders tells no use: collect db.client.connection.count with state used'
+    """
+    what = "use" if missing == USED else "size"
+    for half in halves[:_HALVES_MOST]:
+        family, _, pool = half.partition("/")
+        lacking = next(each for each in POOL_PARTS if (each.family, each.part) == (family, missing))
+        state = f" with state {lacking.state}" if lacking.state else ""
+        yield f"pool {pool} tells no {what}: collect {lacking.name}{state}"
+    if len(halves) > _HALVES_MOST:
+        yield f"{len(halves) - _HALVES_MOST} more pools tell no {what}"
 
 
 def _worst(pools: NDArray[Any]) -> tuple[str, float] | None:

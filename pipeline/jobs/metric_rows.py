@@ -12,6 +12,7 @@ from pipeline.jobs.metric_settling import Settled, settle
 from pipeline.jobs.metric_sources import POOL_KEYS, POOL_PARTS, POOL_STATE_KEYS
 from pipeline.jobs.named_metrics import (
     GAUGE,
+    GC_SAMPLES,
     INCREASE,
     MEAN,
     OBSERVATIONS,
@@ -21,6 +22,7 @@ from pipeline.jobs.named_metrics import (
     WAIT,
     NamedMetric,
 )
+from pipeline.jobs.runtime_gc_samples import GC_SAMPLES_TOLD, gc_samples
 from pipeline.jobs.runtime_pauses import SOURCES, has_pauses, pause_rows
 from pipeline.jobs.runtime_waits import level_and_taken, numbered, told
 from pipeline.lake import Lake, take_snapshot
@@ -85,8 +87,8 @@ class MetricRows:
         table: rows in no order. The columns are service_name, service_version,
             service_instance_id, deployment_environment, operation, minute, top, below, spread and
             left_out; for a QUANTILE bucket and is_limited in place of top, spread and left_out;
-            source, the place in ``settled.told``, where data points tell it; for pools worst and
-            unbounded, their names.
+            source, the place in ``settled.told``, where data points tell it; for pools worst,
+            unbounded, without_use and without_size, their names.
         settled: what tells it.
     """
 
@@ -135,6 +137,9 @@ def read_metric(lake: Lake, request: MetricRequest) -> MetricRows:
     }
     chosen = values | _chosen(request)
     with asking() as connection:
+        if metric.statement == GC_SAMPLES:
+            rows = gc_samples(connection, lake, request.service, (first, end))
+            return MetricRows(rows, Settled(metric, GC_SAMPLES_TOLD))
         if metric.statement and metric.statement != POOL_USE:
             for table in (SPANS, METRICS):
                 define_snapshot(connection, take_snapshot(lake, table))

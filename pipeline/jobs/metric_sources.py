@@ -235,24 +235,24 @@ class PoolPart:
     state: str = ""
 
 
-_USED, _MAX = "used", "max"
+USED, MAX = "used", "max"
 POOL_PARTS = (
-    PoolPart("db.client.connection.count", "db", _USED, "used"),
-    PoolPart("db.client.connection.max", "db", _MAX),
-    PoolPart("db.client.connections.usage", "older db", _USED, "used"),
-    PoolPart("db.client.connections.max", "older db", _MAX),
-    PoolPart("db.sql.connection.open", "otelsql", _USED, "inuse"),
-    PoolPart("db.sql.connection.max_open", "otelsql", _MAX),
-    PoolPart("hikaricp.connections.active", "hikaricp", _USED),
-    PoolPart("hikaricp.connections.max", "hikaricp", _MAX),
-    PoolPart("jdbc.connections.active", "jdbc", _USED),
-    PoolPart("jdbc.connections.max", "jdbc", _MAX),
-    PoolPart("tomcat.threads.busy", "tomcat", _USED),
-    PoolPart("tomcat.threads.config.max", "tomcat", _MAX),
-    PoolPart("jetty.threads.busy", "jetty", _USED),
-    PoolPart("jetty.threads.config.max", "jetty", _MAX),
-    PoolPart("executor.active", "executor", _USED),
-    PoolPart("executor.pool.max", "executor", _MAX),
+    PoolPart("db.client.connection.count", "db", USED, "used"),
+    PoolPart("db.client.connection.max", "db", MAX),
+    PoolPart("db.client.connections.usage", "older db", USED, "used"),
+    PoolPart("db.client.connections.max", "older db", MAX),
+    PoolPart("db.sql.connection.open", "otelsql", USED, "inuse"),
+    PoolPart("db.sql.connection.max_open", "otelsql", MAX),
+    PoolPart("hikaricp.connections.active", "hikaricp", USED),
+    PoolPart("hikaricp.connections.max", "hikaricp", MAX),
+    PoolPart("jdbc.connections.active", "jdbc", USED),
+    PoolPart("jdbc.connections.max", "jdbc", MAX),
+    PoolPart("tomcat.threads.busy", "tomcat", USED),
+    PoolPart("tomcat.threads.config.max", "tomcat", MAX),
+    PoolPart("jetty.threads.busy", "jetty", USED),
+    PoolPart("jetty.threads.config.max", "jetty", MAX),
+    PoolPart("executor.active", "executor", USED),
+    PoolPart("executor.pool.max", "executor", MAX),
 )
 POOL_KEYS = (
     *("db.client.connection.pool.name", "pool.name", "pool", "jvm.thread.pool.name"),

@@ -16,20 +16,15 @@ from pipeline.jobs.metric_units import BYTES, COUNT, TIME
 from pipeline.jobs.metric_units import SHARE as SHARE_OF_ALL
 
 # How rows are made of points, and compared.
-GAUGE = "gauge"
-PER_SECOND = "counter_per_second"
-PER_REQUEST = "counter_per_request"
-MEAN = "histogram_mean"
-QUANTILE = "histogram_quantile"
-RATIO = "ratio_of_sums"
-SHARE = "share"
-PROFILE = "profile_share"
+GAUGE, PER_SECOND, PER_REQUEST = "gauge", "counter_per_second", "counter_per_request"
+MEAN, QUANTILE, RATIO = "histogram_mean", "histogram_quantile", "ratio_of_sums"
+SHARE, PROFILE = "share", "profile_share"
 OBSERVATIONS = "observations_per_second"
 WAIT = "level_over_rate"
 # As the lake's points of that name are: settled when it is read.
 BY_TYPE = "by_type"
 
-PROMPT_TOKENS = "cache_tokens"
+PROMPT_TOKENS, CACHE_LOOKUPS, GC_SAMPLES = "cache_tokens", "cache_lookups", "runtime_gc_samples"
 
 INCREASE, DECREASE, EITHER = "increase", "decrease", "either"
 DIRECTIONS = (INCREASE, DECREASE, EITHER)
@@ -78,6 +73,11 @@ class NamedMetric:
     taken: tuple[Source, ...] = ()
     needs: str = ""
     factor: float = 1.0
+
+    @property
+    def is_hit_ratio(self) -> bool:
+        """Tell whether it is of caches."""
+        return self.statement in (CACHE_LOOKUPS, PROMPT_TOKENS)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -181,12 +181,17 @@ NAMED_METRICS: tuple[NamedMetric, ...] = (
     NamedMetric(
         *("cache_hit_ratio", "ratio", SHARE, DECREASE),
         "share of lookups of a cache that were hits",
-        statement="cache_lookups",
+        statement=CACHE_LOOKUPS,
     ),
     NamedMetric(
         *("prompt_cache_hit_ratio", "ratio", SHARE, DECREASE),
         "share of the tokens of prompts that were in the cache of the model's provider",
         statement=PROMPT_TOKENS,
+    ),
+    NamedMetric(
+        *("gc_sample_share", "ratio", SHARE, INCREASE),
+        "share of a CPU profile's samples that are in CPython's garbage collector",
+        statement=GC_SAMPLES,
     ),
     NamedMetric(
         *("cpu_seconds_per_request", "s", PER_REQUEST, INCREASE),
@@ -291,4 +296,4 @@ def is_by_queue(name: str) -> bool:
     (True, False)
     """
     found = _BY_NAME.get(name)
-    return found is not None and (bool(found.by) or found.kind == SHARE)
+    return found is not None and (bool(found.by) or found.is_hit_ratio)

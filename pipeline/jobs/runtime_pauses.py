@@ -1,7 +1,8 @@
 """Pauses of garbage collection that no data point tells: spans, and events of an eBPF tool.
 
 CPython's metrics tell how often it collects, never for how long. What can: a span named
-``cpython.gc`` for each collection, from ``gc.callbacks``, or bcc's ``pythongc`` on its USDT probes.
+``cpython.gc`` for each collection, from ``gc.callbacks``, bcc's ``pythongc`` on its USDT probes, or
+maps of bpftrace on these.
 """
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ from pipeline.jobs.job import Connection, ask
 from pipeline.jobs.metric_settling import Told
 from pipeline.jobs.metric_sources import Source
 from pipeline.jobs.named_metrics import OBSERVATIONS, QUANTILE, NamedMetric
+from pipeline.jobs.runtime_gc_prints import print_rows, read_prints
 from pipeline.lake import Lake, take_snapshot
 from pipeline.lake.catalog import define_table
 from pipeline.schema import EBPF_EVENTS, SPANS
@@ -18,7 +20,11 @@ from pipeline.schema.rollups import MINUTE_NANO
 SPAN_NAME = "cpython.gc"
 # javagc, nodegc, pythongc and rubygc are this tool of bcc.
 TOOL = "ugc"
-_SOURCES = (Source(f"spans named {SPAN_NAME}"), Source(f"bcc {TOOL}"))
+_SOURCES = (
+    Source(f"spans named {SPAN_NAME}"),
+    Source(f"bcc {TOOL}"),
+    Source("bpftrace @gc_pause"),
+)
 SOURCES = tuple(Told(source, "", 1.0, "", "") for source in _SOURCES)
 
 
@@ -34,7 +40,10 @@ def has_pauses(connection: Connection, lake: Lake, service: str, minutes: tuple[
     Raises:
         LakeError: a file cannot be read.
     """
-    return bool(read_pauses(connection, lake, service, minutes, 0).num_rows)
+    return bool(
+        read_pauses(connection, lake, service, minutes, 0).num_rows
+        or read_prints(connection, lake, service, minutes).num_rows
+    )
 
 
 def read_pauses(
@@ -68,8 +77,19 @@ def pause_rows(
     Raises:
         LakeError: a file cannot be read.
     """
+    printed = print_rows(connection, lake, metric, service, minutes, place + 2)
     if read_pauses(connection, lake, service, minutes, place).num_rows == 0:
-        return None
+        return printed
+    told = _event_rows(connection, metric, minutes, place)
+    if printed is None:
+        return told
+    return pa.concat_tables([told, printed.select(told.column_names).cast(told.schema)])
+
+
+def _event_rows(
+    connection: Connection, metric: NamedMetric, minutes: tuple[int, int], place: int
+) -> pa.Table:
+    """Give the rows that the table ``pauses`` tells."""
     if metric.kind == QUANTILE:
         return ask(connection, "runtime_pause_buckets", {})
     first, end = minutes

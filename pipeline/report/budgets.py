@@ -5,7 +5,7 @@ import math
 from pipeline.gate.budget_keys import ABSOLUTE, LATENCY_METRICS, RELATIVE, SLO, SQL
 from pipeline.gate.budgets import Budget
 from pipeline.jobs.judge_request import Pairs
-from pipeline.jobs.named_metrics import DECREASE, EITHER, SHARE, named_metric
+from pipeline.jobs.named_metrics import DECREASE, EITHER, named_metric
 from pipeline.report.judgement_rows import side_text
 
 _PER_CENT = 100
@@ -87,7 +87,7 @@ def _whose(budget: Budget) -> str:
         metric += f" (functions {budget.function}, {how})"
     if budget.attributes:
         metric += f" ({side_text(budget.attributes)})"
-    if named and named.kind == SHARE:
+    if named and named.is_hit_ratio:
         which = "every cache" if budget.cache == "*" else f"cache {budget.cache}"
         return f"{metric} of {which} of {_service(budget)}"
     if budget.metric in LATENCY_METRICS or (named and named.per_operation):

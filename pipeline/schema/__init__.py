@@ -11,6 +11,7 @@ from pipeline.schema.profiles import (
     PROFILES,
 )
 from pipeline.schema.rollups import LATENCY_HOURS, LATENCY_MINUTES
+from pipeline.schema.runtime_levels import RUNTIME_LEVELS
 from pipeline.schema.spans import SPANS
 from pipeline.schema.table import ATTRIBUTES, SCHEMA_VERSION, Column, Table, sql_type
 
@@ -28,6 +29,7 @@ TABLES = (
     LATENCY_MINUTES,
     LATENCY_HOURS,
     BASELINES,
+    RUNTIME_LEVELS,
 )
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "PROFILE_FRAMES",
     "PROFILE_SAMPLES",
     "PROFILE_STACKS",
+    "RUNTIME_LEVELS",
     "SCHEMA_VERSION",
     "SPANS",
     "TABLES",

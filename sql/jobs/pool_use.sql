@@ -1,6 +1,7 @@
 -- One row an instance, a version and a minute: the share of its fullest pool that is in use.
--- A pool of 2^31 - 1 slots, or of none, has no bounds and so no share: it is named. Values that are
--- no numbers are left out, and counted.
+-- A pool of 2^31 - 1 slots, or of none, has no bounds and so no share: it is named, and so is one
+-- of which an instance tells only the size or only the use. Values that are no numbers are left
+-- out, and counted.
 WITH once AS (
   SELECT
     metrics.service_name,
@@ -64,6 +65,7 @@ WITH once AS (
     service_instance_id,
     deployment_environment,
     minute,
+    family,
     pool,
     LIST_SUM(LIST(level ORDER BY series_id) FILTER (part = 'used')) AS used,
     LIST_SUM(LIST(level ORDER BY series_id) FILTER (part = 'max')) AS most,
@@ -74,11 +76,18 @@ WITH once AS (
 ), shares AS (
   SELECT
     *,
-    most >= 2147483647 OR most <= 0 AS is_unbounded,
-    CASE WHEN most > 0 AND most < 2147483647 THEN used / most END AS share
+    used IS NOT NULL AND (most >= 2147483647 OR most <= 0) AS is_unbounded,
+    CASE WHEN most > 0 AND most < 2147483647 THEN used / most END AS share,
+    family || '/' || pool AS half,
+    COUNT(used) OVER told = 0 AS is_without_use,
+    COUNT(most) OVER told = 0 AS is_without_size
   FROM pools
   WHERE used IS NOT NULL
-    AND most IS NOT NULL
+    OR most IS NOT NULL
+  WINDOW told AS (
+    PARTITION BY service_name, service_version, service_instance_id, deployment_environment,
+      family, pool
+  )
 )
 SELECT
   service_name,
@@ -92,7 +101,11 @@ SELECT
   CAST(1 AS DOUBLE) AS spread,
   CAST(SUM(left_out) AS BIGINT) AS left_out,
   MIN(pool) FILTER (share = most_share) AS worst,
-  ARRAY_TO_STRING(LIST(DISTINCT pool ORDER BY pool) FILTER (is_unbounded), ', ') AS unbounded
+  ARRAY_TO_STRING(LIST(DISTINCT pool ORDER BY pool) FILTER (is_unbounded), ', ') AS unbounded,
+  ARRAY_TO_STRING(LIST(DISTINCT half ORDER BY half) FILTER (is_without_use), CHR(10))
+    AS without_use,
+  ARRAY_TO_STRING(LIST(DISTINCT half ORDER BY half) FILTER (is_without_size), CHR(10))
+    AS without_size
 FROM (
   SELECT
     *,

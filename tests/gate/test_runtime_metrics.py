@@ -155,6 +155,27 @@ def test_a_pool_without_bounds_has_no_share(lake: Lake) -> None:
     assert "unbounded pools have no share: cached" in found.reason
 
 
+def test_a_pool_that_tells_only_its_size_or_only_its_use_is_named_with_what_to_collect(
+    lake: Lake,
+) -> None:
+    orders = pool(5.0, 10.0, "orders")
+    sizes = [row for row in orders if row["name"].endswith(".max")]
+    land(lake, sizes)
+    only = level(lake, "pool_used_share")
+    assert (only.verdict, only.measure) == ("no_data", None)
+    use = "pool orders tells no use: collect db.client.connection.count with state used"
+    assert only.reason == f"no data of pool_used_share; {use}"
+    busy = points("executor.active", 4.0, attributes=[("name", "mails")])
+    land(lake, pool(2.0, 4.0, "reports"), busy)
+    found = level(lake, "pool_used_share")
+    assert found.measure is not None
+    assert found.measure.canary == pytest.approx(0.5, rel=0.01)
+    assert f"worst pool: reports; {use}" in found.reason
+    assert "pool mails tells no size: collect executor.pool.max" in found.reason
+    land(lake, [row for row in orders if row["name"].endswith(".count")])
+    assert "tells no use" not in level(lake, "pool_used_share").reason
+
+
 def test_pools_count_a_redelivered_point_once_and_gaps_and_no_numbers_not(lake: Lake) -> None:
     rows = pool(5.0, 10.0, "orders")
     lie = {"value_double": 1000.0, "ingest_time_unix_nano": 2 * 10**18, "ingest_batch_id": "f" * 32}

@@ -251,6 +251,14 @@ def test_a_pool_that_is_nearly_full_binds(lake: Lake) -> None:
     assert found.safe.binding == pool.resource
 
 
+def test_a_pool_that_tells_only_its_size_is_told_and_not_passed_over(lake: Lake) -> None:
+    land_shop(lake, buckets=14, metrics=("cpu", "pool"))
+    found = only(lake)
+    assert not any(each.resource.startswith("db.client") for each in found.limits)
+    told = "a pool without a name tells no use: collect db.client.connection.count"
+    assert told in found.notes
+
+
 def test_a_version_that_costs_more_is_told_beside_the_one_before(lake: Lake) -> None:
     land_shop(lake, buckets=14, metrics=("cpu",))
     land_shop(lake, buckets=14, metrics=("cpu",), version="1.4.2", cost=1.3, seed=2)
