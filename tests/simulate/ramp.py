@@ -104,7 +104,6 @@ def compare(bound: Bound, seconds: float, folder: Path) -> dict[str, Any]:
     (service,) = predicted["services"]
     breaking = _ramped(bound, BREAKING, BREAKING[2] * BREAKING_STEP_S, folder / "breaking")
     found = break_of(breaking.account["steps"], bound.objective_ms)
-    latency = next(each for each in service["limits"] if each["resource"] == "latency")
     told = {
         "objective_ms": bound.objective_ms,
         "switches_allow_per_s": bound.most_per_s,
@@ -119,7 +118,7 @@ def compare(bound: Bound, seconds: float, folder: Path) -> dict[str, Any]:
         "steps": {"gentle": gentle.account["steps"], "breaking": breaking.account["steps"]},
         "machine": {"cores": os.cpu_count(), "load": [load_before, os.getloadavg()]},
     }
-    return told | _judged(latency, found)
+    return told | _judged(service, found)
 
 
 def _ramped(
@@ -180,16 +179,17 @@ def _crossing(rates: Floats, above: Floats, counts: Floats) -> float:
     return float(rates[place - 1] + part * (rates[place] - rates[place - 1]))
 
 
-def _judged(latency: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """Tell how far apart the latency limit and what was found are."""
-    limit = latency["requests_per_second"]
+def _judged(service: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Tell how far apart the safe load and what was found are."""
+    safe = service["safe_requests_per_second_per_instance"]
+    latency = next(each for each in service["limits"] if each["resource"] == "latency")
     if found["estimate"] is None:
         said = "not identified: p95 was above the objective from the first step on, or never"
         return {"error_ratio": None, "status": 3, "said": said}
-    if limit is None:
+    if safe is None or latency["requests_per_second"] is None:
         said = f"not identified: {latency['not_identified']}"
         return {"error_ratio": None, "status": 3, "said": said}
-    error = limit["estimate"] / found["estimate"] - 1
+    error = safe["estimate"] / found["estimate"] - 1
     good = abs(error) <= GOAL
     said = f"predicted {100 * error:+.1f} % of what was found; the goal is {100 * GOAL:.0f} %"
     return {"error_ratio": error, "status": 0 if good else 1, "said": said}
