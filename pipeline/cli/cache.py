@@ -71,6 +71,7 @@ def command(lake: Path, form: str, output: Path | None, **given: Any) -> int:
     stand beside, never added. A miss is held against hits like it: of the same operation, class
     of key, size and minute, or five. With keys it also tells what other sizes and policies would
     miss. --baseline and --canary tell what changed between two versions, and what requests feel.
+    Budgets of tailgate.toml hold the same figures: cache_hit_ratio, prompt_cache_hit_ratio.
 
     Ends with status 0, or 3 where no lookup was found.
 

@@ -49,6 +49,19 @@ Budgets, as they stand in tailgate.toml:
 
 \b
   [[budget]]
+  metric = "cache_hit_ratio"       # of each cache, as tailgate cache tells it
+  cache = "redis*"
+  min = 0.9
+
+\b
+  [[budget]]
+  metric = "memory_bytes"
+  baseline = "saved:main"          # kept by tailgate runtime --save main
+  where = "service.version=1.4.2"
+  max_increase_percent = 10
+
+\b
+  [[budget]]
   service = "pricing"
   metric = "profile_share"
   function = "json.*"

@@ -4,7 +4,7 @@ import math
 
 from pipeline.gate.budget_keys import ABSOLUTE, LATENCY_METRICS, RELATIVE, SLO, SQL
 from pipeline.gate.budgets import Budget
-from pipeline.jobs.judge_request import Pairs
+from pipeline.jobs.judge_request import SAVED, Pairs
 from pipeline.jobs.named_metrics import DECREASE, EITHER, named_metric
 from pipeline.report.judgement_rows import side_text
 
@@ -51,7 +51,9 @@ def _relative(budget: Budget) -> str:
         allowed.append(" ".join(word for word in words if word))
     both = "both " if len(allowed) > 1 else ""
     by = f"by {both}{' and '.join(allowed)}" if allowed else "at all"
-    baseline = side_text(budget.baseline) or "the judge's baseline"
+    saved = dict(budget.baseline).get(SAVED)
+    baseline = f"{SAVED}:{saved}" if saved else side_text(budget.baseline)
+    baseline = baseline or "the judge's baseline"
     verb = _VERBS.get(budget.direction, "exceed")
     return f"{_whose(budget)}{_where(budget.where)} must not {verb} that of {baseline} {by}"
 

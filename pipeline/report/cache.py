@@ -11,7 +11,7 @@ from pipeline.report.cache_lines import heading, tables, told_lines
 from pipeline.report.cache_page import write_page
 from pipeline.report.capacity import markdown_table, plain
 from pipeline.report.tables import print_table
-from pipeline.report.visible import visible
+from pipeline.report.visible import folded, visible
 
 NOTHING = (
     "no lookups of a cache: send spans with cache.hit (and cache.key), or name the attribute with "
@@ -24,19 +24,24 @@ def write_text(result: CacheResult, out: BinaryIO) -> None:
     if result.exit_status:
         out.write(f"{NOTHING}\n".encode())
     for place, answer in enumerate(result.caches):
-        lines = [visible(line) for line in told_lines(answer, result.request)]
+        lines = [folded(visible(line), "  ") for line in told_lines(answer, result.request)]
         out.write((b"\n" if place else b"") + f"{visible(heading(answer))}\n".encode())
-        out.write("".join(f"  {line}\n" for line in lines).encode())
+        out.write("".join(f"{line}\n" for line in lines).encode())
         for names, numbers, rows in tables(answer):
             out.write(b"\n")
             shown = [[visible(cell) for cell in row] for row in rows]
             print_table(names, shown, numbers, out)
-        out.write("".join(f"note: {visible(note)}\n" for note in answer.notes).encode())
+        out.write(_notes(answer.notes))
     for place, (title, (names, numbers, rows)) in enumerate(sections(result)):
         out.write((b"\n" if place or result.caches else b"") + f"{title}\n".encode())
         print_table(names, [[visible(cell) for cell in row] for row in rows], numbers, out)
-    out.write("".join(f"note: {visible(note)}\n" for note in result.notes).encode())
+    out.write(_notes(result.notes))
     out.flush()
+
+
+def _notes(notes: tuple[str, ...]) -> bytes:
+    """Write what a reader should know."""
+    return "".join(f"{folded(f'note: {visible(note)}')}\n" for note in notes).encode()
 
 
 def write_markdown(result: CacheResult, out: BinaryIO) -> None:

@@ -13,7 +13,7 @@ from pipeline.report.cache_json import plain_values
 from pipeline.report.cache_moved import NOTHING, counter_table, heading, told_lines
 from pipeline.report.capacity import markdown_table, plain
 from pipeline.report.tables import print_table
-from pipeline.report.visible import visible
+from pipeline.report.visible import folded, visible
 
 # The number rises when a key changes its meaning or goes; new keys leave it as it is.
 COMPARE_SCHEMA = "tailgate.cache-compare/1"
@@ -25,8 +25,9 @@ def write_text(result: CompareResult, out: BinaryIO) -> None:
         out.write(f"{NOTHING}\n".encode())
     for place, found in enumerate(result.caches):
         out.write((b"\n" if place else b"") + f"{visible(heading(found))}\n".encode())
-        out.write("".join(f"  {visible(line)}\n" for line in told_lines(found)).encode())
-        out.write("".join(f"note: {visible(note)}\n" for note in found.notes).encode())
+        told = [folded(visible(line), "  ") for line in told_lines(found)]
+        told += [folded(f"note: {visible(note)}") for note in found.notes]
+        out.write("".join(f"{line}\n" for line in told).encode())
     names, numbers, rows = counter_table(result)
     if rows:
         out.write((b"\n" if result.caches else b"") + b"Hit ratios by counters\n")

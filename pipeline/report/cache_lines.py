@@ -46,7 +46,7 @@ def told_lines(answer: CacheAnswer, request: CacheRequest) -> list[str]:
         best = sorted(answer.policies.items(), key=lambda each: (each[1], each[0]))
         told = ", ".join(f"{name} {_PER_CENT * ratio:.3g} %" for name, ratio in best)
         lines.append(f"misses by policy at that size: {told}")
-    return lines
+    return lines + _stale_lines(answer)
 
 
 def _penalty_line(answer: CacheAnswer) -> str:
@@ -106,9 +106,20 @@ def ratio_table(title: str, parts: tuple[Ratio, ...]) -> Table:
 
 def stale_table(answer: CacheAnswer) -> Table:
     """Give what is known of staleness by class of keys."""
-    names = ("keys", "number", "kept s", "writes/key/h", "stale hits %", "measured %", "missing")
+    names = ("keys", "number", "kept s", "writes/key/h", "stale hits %", "measured %")
     rows = [_stale_cells(each) for each in answer.staleness]
-    return names, (False, True, True, True, True, True, False), rows
+    return names, (False, True, True, True, True, True), rows
+
+
+def _stale_lines(answer: CacheAnswer) -> list[str]:
+    """Say once what is missing of the staleness of some classes of keys, or of all."""
+    reasons = dict.fromkeys(each.reason for each in answer.staleness if each.reason)
+    lines = []
+    for reason in reasons:
+        classes = [each.key_class or "–" for each in answer.staleness if each.reason == reason]
+        of = "" if len(classes) == len(answer.staleness) else f" of {', '.join(classes)}"
+        lines.append(f"staleness{of}: not identified: {reason}")
+    return lines
 
 
 def _stale_cells(found: Staleness) -> list[str]:
@@ -119,7 +130,6 @@ def _stale_cells(found: Staleness) -> list[str]:
         figure(3600 * found.writes_per_key_s),
         figure(_PER_CENT * found.estimated),
         interval(found.measured, _PER_CENT),
-        found.reason,
     ]
 
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, BinaryIO
@@ -14,13 +13,18 @@ from pipeline.report.capacity import markdown_table, plain
 from pipeline.report.capacity_lines import Table, figure, interval
 from pipeline.report.tables import print_table
 from pipeline.report.text import MISSING
-from pipeline.report.visible import visible
+from pipeline.report.visible import folded, visible
 from pipeline.stats.bootstrap import Interval
 
 # The number rises when a key changes its meaning or goes; new keys leave it as it is.
 SCHEMA = "tailgate.runtime/1"
 _PER_CENT = 100.0
-_COLUMNS = 100
+# Of more that are missing only their names are told, or they would hide what there is.
+_MISSING_MOST = 4
+NOTHING = (
+    "no signal of the runtime was found: send metrics of the runtime over OTLP, such as those of "
+    "opentelemetry-instrumentation-system-metrics or of the JVM's agent"
+)
 # Bytes are read in the largest of these that leaves a whole number.
 _SIZES = (("GiBy", 2.0**30), ("MiBy", 2.0**20), ("KiBy", 2.0**10))
 
@@ -112,16 +116,23 @@ def write_text(signals: Sequence[Signal], out: BinaryIO) -> None:
         if rows:
             print_table(names, [[visible(cell) for cell in row] for row in rows], numbers, out)
     lines = [*level_lines(signals), *check_lines(signals)]
-    lines += [f"not identified: {line}" for line in missing_lines(signals)]
-    out.write("".join(f"{_folded(visible(line))}\n" for line in lines).encode())
+    shown = [folded(visible(line)) for line in lines] + _missing(signals)
+    out.write("".join(f"{line}\n" for line in shown).encode())
     out.flush()
 
 
-def _folded(line: str) -> str:
-    """Break a long line between words."""
-    return textwrap.fill(
-        line, _COLUMNS, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-    )
+def _missing(signals: Sequence[Signal]) -> list[str]:
+    """Say what nobody sends: of a few signals what would tell them, of many their names."""
+    missing = [each for each in signals if each.missing]
+    if len(missing) <= _MISSING_MOST:
+        return [folded(f"not identified: {line}") for line in missing_lines(missing)]
+    areas = dict.fromkeys(each.area for each in missing)
+    lines = [folded(NOTHING)] if len(missing) == len(signals) else []
+    lines.append("not identified, as nobody sends them; --signal NAME says what would tell one:")
+    for area in areas:
+        names = ", ".join(each.metric.name for each in missing if each.area == area)
+        lines.append(folded(f"{area}: {names}", "  "))
+    return lines
 
 
 def write_markdown(signals: Sequence[Signal], out: BinaryIO) -> None:

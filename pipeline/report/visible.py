@@ -2,6 +2,10 @@
 
 import html
 import re
+import textwrap
+
+# Of a terminal, that lines for people fit in.
+COLUMNS = 100
 
 # Controls, which XML forbids and nobody sees, and the marks that reorder what stands around them.
 _HIDDEN = re.compile(
@@ -25,3 +29,23 @@ def escaped(text: str) -> str:
     '&lt;/script&gt;'
     """
     return html.escape(visible(text))
+
+
+def folded(line: str, indent: str = "") -> str:
+    """Break a long line between words, so that it fits a terminal.
+
+    Args:
+        line: without a line break.
+        indent: before each of its lines; those after the first stand two further in.
+
+    >>> folded("note: short", "  ")
+    '  note: short'
+    """
+    return textwrap.fill(
+        line,
+        COLUMNS,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -152,12 +152,17 @@ def test_the_command_says_it_in_words_and_in_json(lake: Lake, capsysbinary) -> N
         return int(end.value.code or 0), capsysbinary.readouterr().out
 
     depth = ("--signal", "queue_depth")
-    assert run()[0] == 3
+    status, out = run()
+    assert status == 3
+    assert out.startswith(b"no signal of the runtime was found: send metrics")
     land(lake, points("queue.depth", 5.0))
     status, out = run()
     assert status == 0
     assert b"queue_depth  shop v1" in out
-    assert b"not identified: consumer_lag: send kafka.consumer_group.lag" in out
+    # What nobody sends is not a wall before what there is: one alone says what would tell it.
+    assert b"\n  queues: consumer_lag, queue_wait_s\n" in out
+    alone = run("--signal", "consumer_lag")[1]
+    assert b"not identified: consumer_lag: send kafka.consumer_group.lag" in alone
     document = json.loads(run("--format", "json", *depth)[1])
     assert document["schema"] == "tailgate.runtime/1"
     (told,) = document["signals"]
