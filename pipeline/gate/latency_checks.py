@@ -82,7 +82,11 @@ def relative(budget: Budget, lake: Lake, alpha: float, window: Window) -> Iterat
         )
     except UsageError as error:
         raise UsageError(f"budget {budget.name}: {error}") from error
-    yield from beside(budget, lake, request, alpha)
+    try:
+        yield from beside(budget, lake, request, alpha)
+    except UsageError as error:
+        # Of a name that nothing was saved under; it stops no other budget.
+        yield nothing(budget, str(error))
 
 
 def beside(budget: Budget, lake: Lake, request: JudgeRequest, alpha: float) -> Iterator[Check]:

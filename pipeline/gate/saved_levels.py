@@ -59,7 +59,9 @@ def beside_saved(
         if group is None:
             yield nothing(budget, f"no data of {budget.metric} on the canary side", check)
         elif not before:
+            found, _ = level_of(group, metric)
             reason = f"{name} has no {budget.metric} of it: save it again when it is well"
+            reason = found if isinstance(found, str) else reason
             yield replace(check, verdict=NO_DATA, reason=reason)
         else:
             yield _compared(check, budget, name, before, group, metric, alpha)

@@ -93,13 +93,13 @@ def level_lines(signals: Sequence[Signal]) -> list[str]:
 
 
 def check_lines(signals: Sequence[Signal]) -> list[str]:
-    """Say what to know of a comparison."""
-    return [
-        f"{signal.metric.name} of {_checked(check)}: {check.reason}"
-        for signal in signals
-        for check in signal.checks
-        if check.reason
-    ]
+    """Say what to know of a comparison, of several signals once where it is the same."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for signal in signals:
+        for check in signal.checks:
+            if check.reason:
+                names.setdefault((_checked(check), check.reason), []).append(signal.metric.name)
+    return [f"{', '.join(each)} of {whose}: {reason}" for (whose, reason), each in names.items()]
 
 
 def missing_lines(signals: Sequence[Signal]) -> list[str]:

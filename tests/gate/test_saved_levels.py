@@ -99,6 +99,17 @@ def test_what_cannot_be_held_against_it_says_why(lake: Lake) -> None:
     assert (check.verdict, "tailgate runtime --save other" in check.reason) == ("no_data", True)
 
 
+def test_a_name_that_nothing_was_saved_under_stops_no_other_budget(lake: Lake) -> None:
+    land(lake, points("queue.depth", 10.0, "v2"))
+    budgets = [
+        Budget("slow", metric="p95_ms", where=V2, baseline=MAIN, increase_ratio=0.1),
+        Budget("deep", metric="queue_depth", most=20.0),
+    ]
+    slow, deep = check_budgets(lake, budgets, 0.05).checks
+    assert (slow.verdict, deep.verdict) == ("no_data", "pass")
+    assert slow.reason == "baseline main: not saved; saved ones: none yet"
+
+
 def test_the_judge_s_saved_baseline_holds_budgets_by_its_name(lake: Lake) -> None:
     land(lake, points("queue.depth", 10.0, "v1"), points("queue.depth", 20.0, "v2"))
     keep(lake)
