@@ -38,7 +38,7 @@ class Books:
             self._burned_s[operation] += burned_s
 
     def handled(self, cpu_s: float) -> None:
-        """Add the CPU seconds of a thread that handled one request, from its first to its last."""
+        """Add the CPU seconds that a thread used to take a request in, or to handle it."""
         with self._lock:
             self._handlers_cpu_s += cpu_s
 

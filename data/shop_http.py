@@ -207,6 +207,12 @@ class Server(ThreadingHTTPServer):
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = self.name, self.server_address[1]
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start the thread of a connection, and say what CPU time that took."""
+        began_s = time.thread_time()
+        super().process_request(request, client_address)
+        self.handled(time.thread_time() - began_s)
+
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Handle a connection in a thread of its own, and say what CPU time that took."""
         super().process_request_thread(request, client_address)

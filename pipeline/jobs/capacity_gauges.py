@@ -13,7 +13,7 @@ from pipeline.stats.bootstrap import Floats
 # Of a bucket, that a counter must have watched for its rate to count.
 _LEAST_WATCHED = 0.9
 # Between points of a counter, in lengths of a bucket.
-_MOST_APART = 1.5
+MOST_APART = 1.5
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def meters_of(
     counted = _limit(gauges, sources.CPU_COUNTS, 0.0, "")[0] or cores
     busy, cpu_source = _cores(rows, counters, gauges, width, counted)
     apart = counters.filter(pl.col("name") == cpu_source)["interval_s"].median()
-    if isinstance(apart, float) and apart > _MOST_APART * width:
+    if isinstance(apart, float) and apart > MOST_APART * width:
         # One point would fill several buckets, and count for as many observations.
         notes.append(
             f"points of {cpu_source} are {apart:.0f} s apart and buckets {width} s long: "

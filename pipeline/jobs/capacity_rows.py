@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from pipeline.jobs.capacity_blocks import by_operation, floats, latency_blocks, whole
 from pipeline.jobs.capacity_gauges import Meters, Pool, meters_of
+from pipeline.jobs.capacity_readings import finer_buckets, readings
 from pipeline.jobs.capacity_request import LEAST_BUCKET_S, MOST_BUCKET_S, CapacityRequest
 from pipeline.jobs.capacity_sources import CPU_COUNTERS, GAUGES
 from pipeline.jobs.capacity_sweep import concurrency, levels
@@ -24,7 +25,7 @@ _SECOND_NANO = 1_000_000_000
 # A request in flight at the start of the window began no earlier than this before it.
 _REACH_NANO = 3600 * _SECOND_NANO
 _LAST_NANO = 2**63 - 1 - 2 * _REACH_NANO
-_OF_SPANS = ("operations", "latencies", "concurrency", "variation", "levels")
+_OF_SPANS = ("operations", "latencies", "concurrency", "variation", "levels", "readings")
 _NO_PHASES = pa.table(
     {
         "service_name": pa.array([], pa.string()),
@@ -94,7 +95,9 @@ def read_capacity_rows(lake: Lake, request: CapacityRequest) -> list[ServiceRows
         values = _define(connection, lake, request)
         chosen = {k: values[k] for k in ("since", "until", "service")}
         connection.register("requests_as_sent", ask(connection, "capacity_requests", values))
-        width = request.bucket_s or _bucket_of(connection, chosen)
+        counted = chosen | {"counters": list(CPU_COUNTERS)}
+        connection.register("capacity_points", ask(connection, "capacity_points", counted))
+        width = request.bucket_s or _bucket_of(connection)
         bucket = {"bucket": width * _SECOND_NANO}
         window = {k: values[k] for k in ("since", "until")}
         requests = _align(connection, chosen | bucket)
@@ -106,12 +109,13 @@ def read_capacity_rows(lake: Lake, request: CapacityRequest) -> list[ServiceRows
                 ("variation", bucket),
             )
         }
-        frames["counters"] = _frame(_counters(connection, chosen | bucket))
+        frames["counters"] = _frame(ask(connection, "capacity_counters", bucket))
         frames["profiles"] = _frame(ask(connection, "capacity_profiles", chosen | bucket))
         gauges = chosen | bucket | {"gauges": list(GAUGES)}
         frames["gauges"] = _frame(ask(connection, "capacity_gauges", gauges))
-    edges = (request.since_unix_nano or 0, request.until_unix_nano or _LAST_NANO)
-    frames["concurrency"] = _frame(concurrency(requests, width * _SECOND_NANO, edges))
+        edges = (request.since_unix_nano or 0, request.until_unix_nano or _LAST_NANO)
+        frames["concurrency"] = _frame(concurrency(requests, width * _SECOND_NANO, edges))
+        frames["readings"] = readings(connection, frames, requests, width, window)
     frames["levels"] = _frame(levels(requests))
     return list(_services(frames, width, request))
 
@@ -149,20 +153,15 @@ def _align(connection: Connection, chosen: dict[str, object]) -> pa.Table:
     return requests
 
 
-def _counters(connection: Connection, values: dict[str, object]) -> pa.Table:
-    """Ask for counters of CPU time."""
-    return ask(connection, "capacity_counters", values | {"counters": list(CPU_COUNTERS)})
-
-
 def _frame(rows: pa.Table) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def _bucket_of(connection: Connection, chosen: dict[str, object]) -> int:
+def _bucket_of(connection: Connection) -> int:
     """Give a length of buckets that the points of CPU time fill: never two of one point."""
     connection.register("capacity_phases", _NO_PHASES)
     wide = {"bucket": 3600 * _SECOND_NANO}
-    apart = _frame(_counters(connection, chosen | wide))["interval_s"].median()
+    apart = _frame(ask(connection, "capacity_counters", wide))["interval_s"].median()
     seconds = LEAST_BUCKET_S if not isinstance(apart, float) else round(apart)
     return min(max(seconds, LEAST_BUCKET_S), MOST_BUCKET_S)
 
@@ -208,13 +207,12 @@ def _service(
     sampled = abs(float(own["completions"].sum()) - requests) > 1e-6 * requests
     meters = meters_of(rows, frames["counters"], frames["gauges"], width, request)
     _, instance = np.unique(rows["service_instance_id"].to_numpy(), return_inverse=True)
-    mean = rows["concurrency_mean"].to_numpy()
     buckets = CapacityBuckets(
         rows["bucket"].to_numpy().astype(np.float64) * width,
         float(width),
         names,
         completions / width,
-        mean,
+        rows["concurrency_mean"].to_numpy(),
         rows["concurrency_peak"].to_numpy(),
         meters.cpu_cores,
         self_time,
@@ -223,17 +221,18 @@ def _service(
         meters.memory_place,
         span_cpu if told else None,
         span_requests if told else None,
+        # Of sampled requests a short stretch tells little; profiles have buckets of their own.
+        finer=None if sampled or worked is not None else finer_buckets(frames["readings"], names),
     )
     latencies = latency_blocks(rows, buckets.throughput_per_s, instance, frames["latencies"], width)
-    levels = frames["levels"]
     return ServiceRows(
         *named,
         buckets,
         latencies,
         requests,
         sampled,
-        floats(levels, "level"),
-        floats(levels, "seconds"),
+        floats(frames["levels"], "level"),
+        floats(frames["levels"], "seconds"),
         meters,
         _variation(frames["variation"], sampled),
         dealt_by,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.stats.bootstrap import Floats, Ints
-from pipeline.stats.capacity_draws import Moments
+from pipeline.stats.capacity_draws import BLOCK, Moments
 
 # Of a bucket: nearer to its middle, one bucket alone tells as much.
 _NO_MATTER = 0.1
@@ -28,6 +28,9 @@ class CapacityBuckets:
         span_cpu_requests: n x c requests whose spans do, by weight.
         memory_place: where in a bucket memory is told, 0 for its start and 1 for its end.
         instance: n numbers of instances, from 0.
+        block: buckets that hang together.
+        finer: the same in shorter ones, each from a reading of CPU time to a later one; None where
+            readings are as far apart as buckets are long.
     """
 
     start_s: Floats
@@ -43,6 +46,8 @@ class CapacityBuckets:
     memory_place: float = 0.5
     span_cpu_s: Floats | None = None
     span_cpu_requests: Floats | None = None
+    block: int = BLOCK
+    finer: "CapacityBuckets | None" = None
 
     @property
     def concurrency_at_memory(self) -> Floats:
@@ -81,7 +86,7 @@ class CapacityBuckets:
     @property
     def moments(self) -> Moments:
         """Give when and of whom the buckets are."""
-        return Moments(self.start_s, self.instance)
+        return Moments(self.start_s, self.instance, self.block)
 
     @property
     def instances(self) -> int:

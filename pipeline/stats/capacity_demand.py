@@ -15,13 +15,12 @@ from scipy.optimize import nnls
 
 from pipeline.stats.bootstrap import Floats, Interval, Ints, percentiles
 from pipeline.stats.capacity_buckets import CapacityBuckets
+from pipeline.stats.capacity_classes import merged_classes
 from pipeline.stats.capacity_draws import Moments, spread_draws, within_groups
 
 LEAST_BUCKETS = 30
 LEAST_VARIATION = 0.2
 LEAST_T, LEAST_R_SQUARED = 3.0, 0.3
-MOST_CONDITION = 30.0
-_MOST_CLASSES = 8
 _LAGS = (0, -1, 1)
 
 
@@ -69,32 +68,32 @@ def fit_demand(buckets: CapacityBuckets, key: tuple[str, ...]) -> Demand:
         key: what they are of; draws depend on it alone.
     """
     told = _told_by_spans(buckets, key)
-    lag, r_squared = _lag(buckets)
-    cores = buckets.shifted(buckets.cpu_cores, lag)
-    known = np.isfinite(cores)
-    load, self_time = buckets.completions_per_s[known], buckets.self_time_s[known]
-    cores = cores[known]
-    reason = _why_not(load.sum(axis=1) if len(load) else np.zeros(0), cores, r_squared)
+    # Where CPU time stands a stretch aside, only buckets are long enough to tell what it is of.
+    finer = buckets.finer if buckets.finer and not _lag(buckets.finer, _LAGS)[0] else None
+    lag, r_squared = _lag(buckets, _LAGS if finer is None else (0,))
+    coarse = _observed(buckets, lag)
+    seen = coarse if finer is None else _observed(finer, 0)
+    count = len(coarse.cores)
+    # Of short stretches any load varies: whether it was ramped is what longer buckets tell.
+    reason = (
+        _too_few(count)
+        or _too_few(len(seen.cores), " from one reading to another")
+        or _why_not(coarse.load.sum(axis=1), coarse.cores, r_squared)
+    )
     if reason:
-        nothing = _nothing(reason, lag, r_squared, len(cores))
+        nothing = _nothing(reason, lag, r_squared, count)
         return replace(nothing, by_operation=told, is_told=bool(told))
-    groups = merged_classes(load)
-    design = np.column_stack([load[:, group].sum(axis=1) for group in groups])
-    count = len(buckets.operations)
-    instance = buckets.instance[known]
-    moments = buckets.moments.of(known)
-
-    def estimates(places: Ints) -> Floats:
-        drawn = (design[places], load[places], self_time[places], cores[places])
-        return _estimates(*drawn, instance[places])
-
-    parameters = design.shape[1] + len(np.unique(instance))
-    every, drawn = spread_draws(estimates, moments, (*key, "demand"), parameters)
-    found = [
-        percentiles(float(value), column) for value, column in zip(every, drawn.T, strict=True)
-    ]
-    own = told or tuple(found[2 : 2 + count])
-    checked = _checked(groups, found[2 + count :], count)
+    groups = merged_classes(seen.load)
+    every, drawn = spread_draws(
+        lambda places: _estimates(seen, groups, places),
+        seen.moments,
+        (*key, "demand"),
+        len(groups) + len(np.unique(seen.moments.instance)),
+    )
+    found = [percentiles(float(one), own) for one, own in zip(every, drawn.T, strict=True)]
+    last = 2 + len(buckets.operations)
+    own = told or tuple(found[2:last])
+    checked = _checked(groups, found[last:], len(buckets.operations))
     disagree = tuple(
         name
         for name, one, other in zip(buckets.operations, own, checked, strict=False)
@@ -103,13 +102,35 @@ def fit_demand(buckets: CapacityBuckets, key: tuple[str, ...]) -> Demand:
     merged = tuple(
         " + ".join(buckets.operations[each] for each in group) for group in groups if len(group) > 1
     )
-    halves = _halves((load.sum(axis=1), cores, moments), drawn, key)
+    halves = _halves(seen, drawn, key)
     return Demand(
         *("", found[0], found[1], own, checked),
         halves[0],
-        *(lag, r_squared, len(cores), disagree),
-        (*_notes(merged, lag, disagree, bool(told)), *halves[1]),
+        *(lag, r_squared, count, disagree),
+        (*_notes(merged, lag, disagree, bool(told)), *_finer_notes(finer), *halves[1]),
         bool(told),
+    )
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """n buckets whose CPU time is known: requests a second, n x c, own work, n x c, busy cores."""
+
+    load: Floats
+    self_time: Floats
+    cores: Floats
+    moments: Moments
+
+
+def _observed(buckets: CapacityBuckets, lag: int) -> _Observed:
+    """Give the buckets whose CPU time is known, so many later."""
+    cores = buckets.shifted(buckets.cpu_cores, lag)
+    known = np.isfinite(cores)
+    return _Observed(
+        buckets.completions_per_s[known],
+        buckets.self_time_s[known],
+        cores[known],
+        buckets.moments.of(known),
     )
 
 
@@ -137,10 +158,10 @@ def _told_by_spans(buckets: CapacityBuckets, key: tuple[str, ...]) -> tuple[Inte
     )
 
 
-def _lag(buckets: CapacityBuckets) -> tuple[int, float]:
+def _lag(buckets: CapacityBuckets, lags: tuple[int, ...]) -> tuple[int, float]:
     """Give the shift of CPU against requests that explains most, and R squared there."""
     best, most = 0, -np.inf
-    for lag in _LAGS:
+    for lag in lags:
         cores = buckets.shifted(buckets.cpu_cores, lag)
         known = np.isfinite(cores)
         if known.sum() < 3:
@@ -160,13 +181,18 @@ def _explained(load: Floats, cores: Floats) -> float:
     return correlation * abs(correlation)
 
 
+def _too_few(count: int, which: str = "") -> str:
+    """Say that there are too few buckets; empty where there are enough."""
+    if count >= LEAST_BUCKETS:
+        return ""
+    return (
+        f"{count} buckets{which} with requests and CPU time, {LEAST_BUCKETS} are needed: "
+        "watch longer or cut shorter buckets"
+    )
+
+
 def _why_not(load: Floats, cores: Floats, r_squared: float) -> str:
     """Say why costs are not identified; empty where they are."""
-    if len(cores) < LEAST_BUCKETS:
-        return (
-            f"{len(cores)} buckets with requests and CPU time, {LEAST_BUCKETS} are needed: "
-            "watch longer or cut shorter buckets"
-        )
     variation = float(load.std() / load.mean()) if load.mean() > 0 else 0.0
     t = np.sqrt(r_squared * (len(cores) - 2) / max(1 - r_squared, 1e-12))
     if variation < LEAST_VARIATION and not (t >= LEAST_T and r_squared >= LEAST_R_SQUARED):
@@ -180,31 +206,6 @@ def _why_not(load: Floats, cores: Floats, r_squared: float) -> str:
     return ""
 
 
-def merged_classes(load: Floats) -> list[list[int]]:
-    """Put together the operations that rise and fall together, until the rest can be told apart.
-
-    >>> ramp = np.array([1.0, 2, 3, 4, 5])
-    >>> merged_classes(np.column_stack([ramp, 2 * ramp, ramp[::-1]]))
-    [[0, 1], [2]]
-    """
-    groups = [[each] for each in range(load.shape[1])]
-    columns = [load[:, each] for each in range(load.shape[1])]
-    while len(groups) > 1:
-        lengths = [float(np.sqrt((column**2).sum())) for column in columns]
-        if len(groups) > _MOST_CLASSES or min(lengths) == 0:
-            # The two of least weight: rare ones tell least of themselves.
-            one, other = sorted(np.argsort(lengths, kind="stable")[:2].tolist())
-        else:
-            scaled = np.column_stack(columns) / lengths
-            if np.linalg.cond(scaled) < MOST_CONDITION:
-                break
-            alike = np.triu(scaled.T @ scaled, 1)
-            one, other = (int(each) for each in np.unravel_index(alike.argmax(), alike.shape))
-        groups[one] += groups.pop(other)
-        columns[one] = columns[one] + columns.pop(other)
-    return [sorted(group) for group in groups]
-
-
 def _checked(groups: list[list[int]], found: list[Interval], count: int) -> tuple[Interval, ...]:
     """Give the regression's costs of operations that stand alone, NaN of the rest; () of none."""
     unknown = Interval(np.nan, np.nan, np.nan)
@@ -212,19 +213,19 @@ def _checked(groups: list[list[int]], found: list[Interval], count: int) -> tupl
     return tuple(own.get(place, unknown) for place in range(count)) if own else ()
 
 
-def _estimates(
-    design: Floats, load: Floats, self_time: Floats, cores: Floats, instance: Ints
-) -> Floats:
+def _estimates(seen: _Observed, groups: list[list[int]], places: Ints) -> Floats:
     """Give mean, background, costs by self time and costs by regression, of one draw.
 
     The regression is within instances: one that has more background has no dearer requests.
     """
-    apart = within_groups(np.column_stack([design, cores]), instance)
+    load, cores = seen.load[places], seen.cores[places]
+    design = np.column_stack([load[:, group].sum(axis=1) for group in groups])
+    apart = within_groups(np.column_stack([design, cores]), seen.moments.instance[places])
     costs, _ = nnls(apart[:, :-1], apart[:, -1])
     background = float(cores.mean() - design.mean(axis=0) @ costs)
     if background < 0:
         costs, background = nnls(design, cores)[0], 0.0
-    requests, worked = load.sum(axis=0), self_time.sum(axis=0)
+    requests, worked = load.sum(axis=0), seen.self_time[places].sum(axis=0)
     above = max(float(cores.sum()) - background * len(cores), 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         own = above * worked / worked.sum() / requests
@@ -232,11 +233,9 @@ def _estimates(
     return np.concatenate([[mean, background], own, costs])
 
 
-def _halves(
-    rows: tuple[Floats, Floats, Moments], drawn: Floats, key: tuple[str, ...]
-) -> tuple[Floats, tuple[str, ...]]:
+def _halves(seen: _Observed, drawn: Floats, key: tuple[str, ...]) -> tuple[Floats, tuple[str, ...]]:
     """Give the draws for limits: of the busier half where a request costs more there."""
-    load, cores, moments = rows
+    load, cores, moments = seen.load.sum(axis=1), seen.cores, seen.moments
     busy = load >= np.median(load)
 
     def slopes(places: Ints) -> Floats:
@@ -261,6 +260,15 @@ def _halves(
         f"{1000 * high.estimate:.3g} in busy ones: limits go by the busy ones"
     )
     return draws[:, 2:], (told,)
+
+
+def _finer_notes(finer: CapacityBuckets | None) -> tuple[str, ...]:
+    """Say so where costs are not of buckets."""
+    told = finer and (
+        f"buckets are few an instance: costs are of {len(finer.start_s)} stretches of "
+        f"{finer.width_s:.2g} s, each from one reading of CPU time to a later one"
+    )
+    return (told,) if told else ()
 
 
 def _notes(

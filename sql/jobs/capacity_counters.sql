@@ -2,37 +2,16 @@
 -- The stamp of a point is the end of its interval; what it added is spread over that evenly.
 WITH points AS (
   SELECT
-    rates.service_name,
-    COALESCE(rates.service_version, '') AS service_version,
-    COALESCE(rates.service_instance_id, '') AS service_instance_id,
-    name,
-    series_id,
-    time_unix_nano - COALESCE(phase_nano, 0) AS ended,
-    time_unix_nano - COALESCE(phase_nano, 0)
-      - CAST(ROUND(interval_seconds * 1e9) AS BIGINT) AS started,
-    delta * CASE unit
-      WHEN 'ms' THEN 1e-3
-      WHEN 'us' THEN 1e-6
-      WHEN 'ns' THEN 1e-9
-      ELSE 1
-    END AS seconds
-  FROM metric_rates AS rates
-  LEFT JOIN capacity_phases AS phases
-    ON phases.service_name = rates.service_name
-    AND phases.service_instance_id = COALESCE(rates.service_instance_id, '')
-  WHERE LIST_CONTAINS(CAST($counters AS VARCHAR[]), name)
-    AND rates.service_name GLOB $service
-    AND delta >= 0
-    AND interval_seconds BETWEEN 0.001 AND 3600
-    AND time_unix_nano > $since
-    AND time_unix_nano < $until + 3600000000000
-    AND COALESCE(
-      attributes['cpu.mode'],
-      attributes['process.cpu.state'],
-      attributes['container.cpu.state'],
-      attributes['state'],
-      ''
-    ) NOT IN ('idle', 'wait', 'iowait', 'steal')
+    sent.service_name,
+    sent.service_version,
+    sent.service_instance_id,
+    sent.name,
+    sent.series_id,
+    sent.started - COALESCE(phases.phase_nano, 0) AS started,
+    sent.ended - COALESCE(phases.phase_nano, 0) AS ended,
+    sent.seconds
+  FROM capacity_points AS sent
+  LEFT JOIN capacity_phases AS phases USING (service_name, service_instance_id)
 ), spread AS (
   SELECT
     *,

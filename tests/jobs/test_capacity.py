@@ -209,6 +209,51 @@ def test_a_steady_load_tells_no_cost(lake: Lake) -> None:
     assert math.isnan(found.replicas.needed.high)
 
 
+def test_a_stretch_from_reading_to_reading_has_the_requests_and_the_cpu_time_of_the_same_seconds(
+    lake: Lake,
+) -> None:
+    # Read at 1, 11, 13, 16 and 18 s; requests of 0.1 s end at 0.5, 12, 14, 15 and 19 s.
+    ends = (0.5, 12.0, 14.0, 15.0, 19.0)
+    spans = [
+        span(trace(n), n, None, "cart", 2, at(end - 0.1), at(end)) for n, end in enumerate(ends, 1)
+    ]
+    append(lake, SPANS, spans_table(spans))
+    told = ((1, 0.1), (11, 0.2), (13, 0.4), (16, 1.0), (18, 1.1))
+    append(lake, METRICS, rows_of([_cpu(end, value) for end, value in told]))
+    finer = rows(lake).buckets.finer
+    assert finer is not None
+    # What began in the first seconds of the process is left out: it was starting.
+    assert finer.completions_per_s[:, 0].tolist() == pytest.approx([1 / 2, 2 / 3, 0.0])
+    assert finer.cpu_cores.tolist() == pytest.approx([0.2 / 2, 0.6 / 3, 0.1 / 2])
+    assert finer.self_time_s[:, 0].tolist() == pytest.approx([0.1, 0.2, 0.0])
+
+
+def test_processes_that_start_dear_as_the_load_rises_have_requests_of_their_cost(
+    lake: Lake,
+) -> None:
+    # Sixteen for half a minute: 50 ms a request, and 0.05 cores besides, twice that at first.
+    rng = np.random.default_rng(11)
+    spans, points = [], []
+    for number in range(16):
+        whose = {"service_instance_id": f"shop-{number}"}
+        due = np.sort(30 * np.sqrt(rng.random(60)))
+        for place, start in enumerate(due):
+            row = 100 * number + place + 1
+            spans.append(
+                span(trace(row), row, None, "cart", 2, at(start), at(start + 0.05), **whose)
+            )
+        for end in np.arange(0.3 + 2 * rng.random(), 32, 2.07):
+            worked = np.clip(end - due, 0, 0.05).sum()
+            besides = 0.05 * (end + min(end, 4.0)) * (1 + 0.01 * rng.standard_normal())
+            points.append(_cpu(end, worked + besides) | whose)
+    append(lake, SPANS, spans_table(spans))
+    append(lake, METRICS, rows_of(points))
+    found = only(lake)
+    assert found.demand.mean.estimate == pytest.approx(0.05, rel=0.06)
+    assert found.demand.mean.holds(0.05)
+    assert any("from one reading of CPU time to a later one" in note for note in found.notes)
+
+
 def _cpu(end: float, value: float) -> dict[str, object]:
     return {
         "metric_type": "sum",
