@@ -73,13 +73,9 @@ def fit_demand(buckets: CapacityBuckets, key: tuple[str, ...]) -> Demand:
     lag, r_squared = _lag(buckets, _LAGS if finer is None else (0,))
     coarse = _observed(buckets, lag)
     seen = coarse if finer is None else _observed(finer, 0)
-    count = len(coarse.cores)
+    count = len(seen.cores)
     # Of short stretches any load varies: whether it was ramped is what longer buckets tell.
-    reason = (
-        _too_few(count)
-        or _too_few(len(seen.cores), " from one reading to another")
-        or _why_not(coarse.load.sum(axis=1), coarse.cores, r_squared)
-    )
+    reason = _too_few(count) or _why_not(coarse.load.sum(axis=1), coarse.cores, r_squared)
     if reason:
         nothing = _nothing(reason, lag, r_squared, count)
         return replace(nothing, by_operation=told, is_told=bool(told))
@@ -181,20 +177,20 @@ def _explained(load: Floats, cores: Floats) -> float:
     return correlation * abs(correlation)
 
 
-def _too_few(count: int, which: str = "") -> str:
+def _too_few(count: int) -> str:
     """Say that there are too few buckets; empty where there are enough."""
     if count >= LEAST_BUCKETS:
         return ""
     return (
-        f"{count} buckets{which} with requests and CPU time, {LEAST_BUCKETS} are needed: "
+        f"{count} buckets with requests and CPU time, {LEAST_BUCKETS} are needed: "
         "watch longer or cut shorter buckets"
     )
 
 
 def _why_not(load: Floats, cores: Floats, r_squared: float) -> str:
     """Say why costs are not identified; empty where they are."""
-    variation = float(load.std() / load.mean()) if load.mean() > 0 else 0.0
-    t = np.sqrt(r_squared * (len(cores) - 2) / max(1 - r_squared, 1e-12))
+    variation = float(load.std() / load.mean()) if load.sum() > 0 else 0.0
+    t = np.sqrt(r_squared * max(len(cores) - 2, 0) / max(1 - r_squared, 1e-12))
     if variation < LEAST_VARIATION and not (t >= LEAST_T and r_squared >= LEAST_R_SQUARED):
         return (
             f"load varies by {100 * variation:.0f} % about its mean and explains "
