@@ -1,6 +1,6 @@
 """The shop itself in real time, through a receiver and the judge: minutes of it a release.
 
-python -m tests.simulate.wire [--minutes 8] [--rate 11.4] [--only NAME …]
+python -m tests.simulate.wire [--minutes 9] [--rate 20] [--only NAME …]
 
 The rest of the evidence goes faster than the clock: this is the same with nothing made shorter.
 Status 1 where a verdict is not the one expected.
@@ -28,8 +28,8 @@ _TOLERANCES = ("--tolerance", "30", "--tolerance-errors", "2")
 def main() -> int:
     """Run the releases one after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=8.0)
-    parser.add_argument("--rate", type=float, default=11.4, help="customers a second")
+    parser.add_argument("--minutes", type=float, default=9.0)
+    parser.add_argument("--rate", type=float, default=20.0, help="customers a second")
     parser.add_argument("--only", action="append", choices=RELEASES)
     asked = parser.parse_args()
     good = True
