@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.gate.budget_keys import LATENCY_METRICS, RELATIVE, SLO
+from pipeline.gate.runtime_signals import IS_SAVED, NOT_SAVED
 from pipeline.jobs.judge_request import SAVED, JudgeRequest, parse_baseline, parse_selector
 from pipeline.jobs.named_metrics import (
     INCREASE,
@@ -98,8 +99,8 @@ def _of_named(given: Mapping[str, Any], named: NamedMetric) -> Iterator[tuple[st
     if named.kind == PROFILE and any(sign in given.get("service", "*")[1:] for sign in _WILD):
         yield "service", "of profiles, one service by its whole name; leave the signs out"
     allowed = (*_COLUMNS, "operation") if named.per_operation else _COLUMNS
-    if named.kind == PROFILE and given.get("baseline", "").startswith(f"{SAVED}:"):
-        yield "baseline", "profiles are not saved; choose some that are in the lake"
+    if named.name not in IS_SAVED and given.get("baseline", "").startswith(f"{SAVED}:"):
+        yield "baseline", f"{named.name} {NOT_SAVED}; choose some that are in the lake"
     yield from _of_chosen(given, ("where", "baseline"), allowed, named.name)
 
 

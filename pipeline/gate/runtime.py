@@ -13,40 +13,16 @@ from pipeline.errors import UsageError
 from pipeline.gate.budgets import Budget
 from pipeline.gate.metric_checks import relative_checks
 from pipeline.gate.runtime_levels import SignalLevel, read_levels
+from pipeline.gate.runtime_signals import SIGNALS
 from pipeline.gate.saved_levels import saved_name
 from pipeline.gate.verdict import Check
 from pipeline.jobs.judge_request import SAVED, Pairs
 from pipeline.jobs.metric_rows import POOL_USE, Window, sent_names
-from pipeline.jobs.named_metrics import GC_SAMPLES, NamedMetric, named_metric
+from pipeline.jobs.named_metrics import GC_SAMPLES, OBSERVATIONS, NamedMetric, named_metric
 from pipeline.jobs.runtime_gc_samples import TO_COLLECT
 from pipeline.jobs.runtime_pauses import SPAN_NAME
 from pipeline.jobs.runtime_store import SavedLevel, load_levels
 from pipeline.lake import Lake
-
-# By area, in the order in which people look.
-SIGNALS: tuple[tuple[str, str], ...] = (
-    ("garbage collection", "gc_pause_share"),
-    ("garbage collection", "gc_pause_p50_ms"),
-    ("garbage collection", "gc_pause_p95_ms"),
-    ("garbage collection", "gc_pause_p99_ms"),
-    ("garbage collection", "gc_sample_share"),
-    ("garbage collection", "gc_collections_per_minute"),
-    ("queues", "queue_depth"),
-    ("queues", "consumer_lag"),
-    ("queues", "queue_wait_s"),
-    ("pools", "pool_used_share"),
-    ("pools", "pool_pending"),
-    ("pools", "pool_wait_p95_ms"),
-    ("load", "requests_in_flight"),
-    ("event loop", "event_loop_delay_p99_s"),
-    ("event loop", "event_loop_use"),
-    ("processor", "cpu_cores"),
-    ("processor", "cpu_utilization"),
-    ("memory", "memory_bytes"),
-    ("memory", "heap_bytes"),
-    ("threads and files", "threads"),
-    ("threads and files", "open_files"),
-)
 
 # Shares of what there is: above four fifths of it, callers wait.
 _SATURATING = ("pool_used_share", "event_loop_use", "cpu_utilization")
@@ -54,12 +30,12 @@ _SATURATING = ("pool_used_share", "event_loop_use", "cpu_utilization")
 # What data points know of who sent them.
 _COLUMNS = ("service_name", "service_version", "service_instance_id", "deployment_environment")
 
-# What a metric cannot be had from, whatever is sent.
-_LIMITS = {
-    "gc_pause_share": "CPython's metrics tell how often it collects, not for how long it stops: "
-    f"send a span named {SPAN_NAME} for each collection, or import what bcc's pythongc prints, or "
-    "bpftrace of maps @gc_pause_ns = hist(…) and @gc_pause_total_ns = sum(…)",
-}
+# What pauses cannot be had from, whatever is sent, and what tells them; a rate of them can be.
+_OF_CPYTHON = (
+    "CPython's metrics tell how often it collects, not for how long it stops: send a span named "
+    f"{SPAN_NAME} for each collection, or import what bcc's pythongc prints, or bpftrace of maps "
+    "@gc_pause_ns = hist(…) and @gc_pause_total_ns = sum(…)"
+)
 
 
 @dataclass(frozen=True)
@@ -225,5 +201,5 @@ def _to_send(metric: NamedMetric) -> str:
         told = " or ".join(f"{level.name} with {taken.name}" for level, taken in [*pairs][:2])
     else:
         told = " or ".join(metric.names[:3])
-    limit = _LIMITS.get(metric.name)
-    return f"send {told}" + (f"; {limit}" if limit else "")
+    is_limited = metric.has_pauses and metric.kind != OBSERVATIONS
+    return f"send {told}" + (f"; {_OF_CPYTHON}" if is_limited else "")

@@ -10,6 +10,7 @@ from pipeline.gate.budgets import Budget
 from pipeline.gate.judgement import LEAST_INSTANCES
 from pipeline.gate.limits import begin, joined, nothing
 from pipeline.gate.named_checks import level_of, measured, request_of
+from pipeline.gate.runtime_signals import IS_SAVED, NOT_SAVED
 from pipeline.gate.verdict import INCONCLUSIVE, NO_DATA, Check
 from pipeline.gate.worse import Shifted
 from pipeline.jobs.judge_request import SAVED, Pairs
@@ -61,6 +62,8 @@ def beside_saved(
         elif not before:
             found, _ = level_of(group, metric)
             reason = f"{name} has no {budget.metric} of it: save it again when it is well"
+            if budget.metric not in IS_SAVED:
+                reason = f"{budget.metric} {NOT_SAVED}"
             reason = found if isinstance(found, str) else reason
             yield replace(check, verdict=NO_DATA, reason=reason)
         else:

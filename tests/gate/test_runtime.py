@@ -9,8 +9,9 @@ import pytest
 from pyarrow import Table
 
 from pipeline.cli.main import main
-from pipeline.gate.runtime import SIGNALS, Signal, SignalRequest, read_signals
+from pipeline.gate.runtime import Signal, SignalRequest, read_signals
 from pipeline.gate.runtime_levels import SignalLevel
+from pipeline.gate.runtime_signals import SIGNALS
 from pipeline.jobs.judge_request import Pairs
 from pipeline.lake import Lake, append
 from pipeline.schema import SPANS

@@ -129,9 +129,12 @@ def test_a_budget_s_baseline_may_be_a_saved_one(tmp_path: Path) -> None:
     assert budget.baseline == MAIN
     profile = {"metric": "profile_share", "function": "f", "max_increase": 1}
     sides = {"baseline": "saved:main", "where": "service.version=v2"}
-    assert ("baseline", "profiles are not saved; choose some that are in the lake") in problems(
-        profile | sides
-    )
+    hits = {"metric": "cache_hit_ratio", "max_increase": 1}
+    for metric in (profile, hits):
+        why = (
+            f"{metric['metric']} is not among what tailgate runtime --save keeps; choose some that"
+        )
+        assert problems(metric | sides) == [("baseline", f"{why} are in the lake")]
 
 
 def test_the_command_saves_and_compares_by_name(lake: Lake, capsysbinary) -> None:
