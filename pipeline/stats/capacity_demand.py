@@ -70,12 +70,12 @@ def fit_demand(buckets: CapacityBuckets, key: tuple[str, ...]) -> Demand:
     told = _told_by_spans(buckets, key)
     # Where CPU time stands a stretch aside, only buckets are long enough to tell what it is of.
     finer = buckets.finer if buckets.finer and not _lag(buckets.finer, _LAGS)[0] else None
-    lag, r_squared = _lag(buckets, _LAGS if finer is None else (0,))
+    lag, r_squared = _lag(buckets, _LAGS) if finer is None else _lag(finer, (0,))
     coarse = _observed(buckets, lag)
     seen = coarse if finer is None else _observed(finer, 0)
     count = len(seen.cores)
     # Of short stretches any load varies: whether it was ramped is what longer buckets tell.
-    reason = _too_few(count) or _why_not(coarse.load.sum(axis=1), coarse.cores, r_squared)
+    reason = _too_few(count) or _why_not(coarse.load.sum(axis=1), seen, r_squared)
     if reason:
         nothing = _nothing(reason, lag, r_squared, count)
         return replace(nothing, by_operation=told, is_told=bool(told))
@@ -187,17 +187,17 @@ def _too_few(count: int) -> str:
     )
 
 
-def _why_not(load: Floats, cores: Floats, r_squared: float) -> str:
-    """Say why costs are not identified; empty where they are."""
+def _why_not(load: Floats, seen: "_Observed", r_squared: float) -> str:
+    """Say why costs are not identified of what was seen; empty where they are."""
     variation = float(load.std() / load.mean()) if load.sum() > 0 else 0.0
-    t = np.sqrt(r_squared * max(len(cores) - 2, 0) / max(1 - r_squared, 1e-12))
+    t = np.sqrt(r_squared * (len(seen.cores) - 2) / max(1 - r_squared, 1e-12))
     if variation < LEAST_VARIATION and not (t >= LEAST_T and r_squared >= LEAST_R_SQUARED):
         return (
             f"load varies by {100 * variation:.0f} % about its mean and explains "
             f"{100 * r_squared:.0f} % of CPU time: requests cannot be told from background; "
             "ramp the load"
         )
-    if _explained(load, cores) <= 0:
+    if _explained(seen.load.sum(axis=1), seen.cores) <= 0:
         return "CPU time does not rise with requests: is it of the same instance?"
     return ""
 

@@ -125,12 +125,15 @@ def _closed(world: World, factors: Floats, rng: np.random.Generator) -> Requests
     users = np.full(world.steps, 8) if world.flat else np.sort(users)
     length = STEP_BUCKETS * BUCKET_S
     starts, ends, step = [], [], []
+    # Nobody leaves in the middle of a request: it ends in the next step, and then the next begins.
+    free = np.zeros(int(users.max()))
     for place, count in enumerate(users):
         mean = (1 + ALPHA * (count - 1) + BETA * count * (count - 1)) / (GAMMA * factors[0])
-        for _ in range(count):
+        for user in range(count):
             lasted = mean * rng.gamma(4, 0.25, int(2 * length / mean) + 40)
-            end = place * length + np.cumsum(lasted)
-            kept = end < (place + 1) * length
+            end = max(free[user], place * length) + np.cumsum(lasted)
+            kept = end - lasted < (place + 1) * length
+            free[user] = end[kept][-1] if kept.any() else free[user]
             ends.append(end[kept])
             starts.append((end - lasted)[kept])
             step.append(np.full(int(kept.sum()), place))
