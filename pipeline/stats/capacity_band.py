@@ -22,7 +22,8 @@ class Band:
     Attributes:
         intervals: of DERIVED, by name.
         passed: whether throughput was seen to fall beyond the peak. A queue that merely fills up
-            bends the law to a peak as well, but does less beyond it never.
+            bends the law to a peak as well, but does less beyond it never. What was in flight the
+            moment before counts: where work happens to be slow it piles up in the same moment.
         low, high: g ends of the 90 % band of throughput.
     """
 
@@ -49,7 +50,8 @@ def scalability_band(
         grid: g concurrencies to tell the band at.
         key: what they are of; draws depend on it alone.
     """
-    beyond, pairs = load > fit.peak_load, np.column_stack([load, throughput])
+    before = _before(load, moments)
+    beyond, pairs = before > fit.peak_load, np.column_stack([before, throughput])
 
     def fitted(rows: list[Ints]) -> Floats:
         weights = [np.bincount(row, minlength=len(load)) for row in rows]
@@ -82,6 +84,17 @@ def scalability_band(
     }
     low, high = np.nanquantile(drawn[:, len(DERIVED) + 1 :], [0.05, 0.95], axis=0)
     return Band(intervals, falls.low > 0, low, high)
+
+
+def _before(load: Floats, moments: Moments) -> Floats:
+    """Give for each of n observations what its instance had in flight the moment before; or NaN."""
+    order = np.lexsort((moments.start_s, moments.instance))
+    apart = np.diff(moments.start_s[order])
+    same = (np.diff(moments.instance[order]) == 0) & (apart > 0)
+    next_to = same & (apart < 1.5 * apart[same].min(initial=np.inf))
+    found = np.full(len(load), np.nan)
+    found[order[1:][next_to]] = load[order[:-1][next_to]]
+    return found
 
 
 def _fall(pairs: Floats, moments: Moments, past: Ints) -> float:
