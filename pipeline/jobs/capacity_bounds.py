@@ -11,7 +11,7 @@ from pipeline.jobs.capacity_rows import ServiceRows
 from pipeline.stats.bootstrap import Floats, Interval
 from pipeline.stats.capacity_demand import Demand
 from pipeline.stats.capacity_draws import spread_draws
-from pipeline.stats.capacity_latency import LatencyFit
+from pipeline.stats.capacity_latency import MOST_UNANSWERED, LatencyFit
 from pipeline.stats.capacity_limits import (
     MOST_MEMORY,
     MOST_OF_PEAK,
@@ -33,6 +33,12 @@ def latency_limit(latency: LatencyFit, request: CapacityRequest) -> Limit:
         return not_identified("latency", "no objective; give --slo p95=600ms")
     if latency.reason:
         return not_identified("latency", latency.reason)
+    if math.isnan(latency.limit.low):
+        return not_identified(
+            "latency",
+            f"in more than {MOST_UNANSWERED:.0%} of draws from what was seen no model meets the "
+            "objective: ramp the load until latency is near to it, with minutes at each step",
+        )
     if math.isinf(latency.limit.low):
         return not_identified("latency", "latency does not rise with load in what was seen")
     return Limit("latency", latency.limit)

@@ -53,7 +53,7 @@ def readings(
 
 
 def _stretched(frames: dict[str, pl.DataFrame], requests: pa.Table, width: int) -> pl.DataFrame:
-    """Tell of how many readings a stretch is; without the services that buckets are enough for."""
+    """Tell of how many readings a stretch is; without the versions that buckets are enough for."""
     few = (
         frames["concurrency"]
         .group_by("service_name", "service_version")
@@ -73,11 +73,11 @@ def _stretched(frames: dict[str, pl.DataFrame], requests: pa.Table, width: int) 
     merged = (_LONGER * pl.col("lasts_s") / pl.col("interval_s")).ceil().clip(1)
     return (
         apart.join(lasts, on="service_name")
-        .join(few, on="service_name", how="semi")
+        .join(few, on="service_name")
         .with_columns(merged.cast(pl.Int64).alias("merged"))
         .filter(pl.col("merged") * pl.col("interval_s") <= MOST_APART * width)
-        .select("service_name", "merged")
-        .sort("service_name")
+        .select("service_name", "service_version", "merged")
+        .sort("service_name", "service_version")
     )
 
 

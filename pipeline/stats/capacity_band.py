@@ -1,4 +1,8 @@
-"""The universal scalability law with what is sure of it: intervals and a band of the same draws."""
+"""The universal scalability law with what is sure of it: intervals and a band of the same draws.
+
+Source: Wooldridge (2010), Econometric Analysis of Cross Section and Panel Data, section 5.1, for an
+instrument where what is measured bears on what it is measured against.
+"""
 
 from dataclasses import dataclass
 
@@ -50,26 +54,25 @@ def scalability_band(
         grid: g concurrencies to tell the band at.
         key: what they are of; draws depend on it alone.
     """
-    before = _before(load, moments)
-    beyond, pairs = before > fit.peak_load, np.column_stack([before, throughput])
+    seen = np.column_stack([_before(load, moments), load, throughput])
+    beyond = seen[:, 0] > fit.peak_load
 
     def fitted(rows: list[Ints]) -> Floats:
         weights = [np.bincount(row, minlength=len(load)) for row in rows]
         fits = fit_usl_draws(load, throughput, np.array(weights, dtype=np.float64), fit)
         told = [
             np.concatenate(
-                [_derived(one), [_fall(pairs, moments, row[beyond[row]])], one.throughput(grid)]
+                [_derived(one), [_fall(seen, moments, row[beyond[row]])], one.throughput(grid)]
             )
             for one, row in zip(fits, rows, strict=True)
         ]
         return np.array(told).reshape(len(rows), -1)
 
     drawn = fitted(moments.draws(key))
-    left_out = moments.left_out()
-    apart = fitted(left_out) if left_out else np.zeros((0, drawn.shape[1]))
+    apart = fitted(left) if (left := moments.left_out()) else np.zeros((0, drawn.shape[1]))
     every = np.arange(len(load), dtype=np.int64)
     estimates = np.concatenate(
-        [_derived(fit), [_fall(pairs, moments, every[beyond])], fit.throughput(grid)]
+        [_derived(fit), [_fall(seen, moments, every[beyond])], fit.throughput(grid)]
     )
     factor = spreading(drawn, apart, moments, _PARAMETERS)
     # None of these is below 0; what is drawn as infinite stays so.
@@ -97,13 +100,16 @@ def _before(load: Floats, moments: Moments) -> Floats:
     return found
 
 
-def _fall(pairs: Floats, moments: Moments, past: Ints) -> float:
-    """Give by how much throughput falls for one more in flight, at some places; NaN of few."""
+def _fall(seen: Floats, moments: Moments, past: Ints) -> float:
+    """Give by how much throughput falls for one more in flight, at some places; NaN of few.
+
+    What was in flight the moment before is the instrument.
+    """
     if len(past) < _LEAST_BEYOND:
         return float("nan")
-    load, throughput = within_groups(pairs[past], moments.instance[past]).T
-    varied = float(load @ load)
-    return -float(load @ throughput) / varied if varied > 0 else float("nan")
+    before, load, throughput = within_groups(seen[past], moments.instance[past]).T
+    varied = float(before @ load)
+    return -float(before @ throughput) / varied if varied > 0 else float("nan")
 
 
 def _derived(fit: Usl) -> Floats:

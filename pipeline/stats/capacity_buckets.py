@@ -29,8 +29,8 @@ class CapacityBuckets:
         memory_place: where in a bucket memory is told, 0 for its start and 1 for its end.
         instance: n numbers of instances, from 0.
         block: buckets that hang together.
-        finer: the same in shorter ones, each from a reading of CPU time to a later one; None where
-            readings are as far apart as buckets are long.
+        finer: the same from each reading of CPU time to a later one; None where there are buckets
+            enough, or what lies between two readings is not known.
     """
 
     start_s: Floats

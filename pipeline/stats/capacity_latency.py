@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from pipeline.stats.bootstrap import Floats, Interval, percentiles
+from pipeline.stats.bootstrap import Floats, Interval, Ints, percentiles
 from pipeline.stats.capacity_choice import counted, errors, folds, simplest
 from pipeline.stats.capacity_draws import spread, spreading
 from pipeline.stats.capacity_limits import EXTRAPOLATED
@@ -21,7 +21,7 @@ from pipeline.stats.capacity_models import (
     models_of,
 )
 from pipeline.stats.capacity_points import MOST_UTILISATION, LoadPoints
-from pipeline.stats.capacity_reach import Question, reach
+from pipeline.stats.capacity_reach import Question
 
 LEAST_BUCKETS = 20
 LEAST_VARIATION = 0.2
@@ -32,6 +32,11 @@ _PARAMETERS = 3
 _MOST_REACH = 3.0
 # Where so many blocks were above the objective, the load that broke it was seen.
 _LEAST_ABOVE = 3
+# Of what slots bear: in some draws they bear more.
+_BEYOND_FULL = 1.3
+# Of draws: with more that have no answer, there is none.
+MOST_UNANSWERED = 0.2
+_DRAWS_AT_ONCE = 50
 # Of the longest latency seen: so far do models go that know of no servers.
 _LITTLE = 1.5
 
@@ -86,20 +91,16 @@ def fit_latency(points: LoadPoints, objective_s: float, key: tuple[str, ...]) ->
     erring = {name: errors(points, model, parts) for name, model in models.items()}
     held_out = {name: float(each.sum() / counted(points).sum()) for name, each in erring.items()}
     whole = np.ones((1, len(points.throughput)))
-    grid = _loads(points)
+    grid, never = _loads(points)
     curves = {name: model(whole, grid)[0] for name, model in models.items()}
-    question, barred = _asked(points, rising, grid, objective_s, key)
+    question, barred = _asked(points, rising, (grid, never), objective_s, key)
     choice = [
         name
         for name, curve in curves.items()
         if name not in barred and question.is_answered(curve[None, :])[0]
     ]
     if not choice:
-        return _nothing(
-            f"latency of up to {1000 * float(rising.max()):.0f} ms was seen, and no model that "
-            "fits it goes as far as the objective, nor are slots or CPU known that requests wait "
-            "for: ramp the load until latency is near to the objective"
-        )
+        return _nothing(_why_none(rising, question))
     out = counted(points)[None, :]
     stacked = np.array([erring[each].sum(axis=0, keepdims=True) for each in choice])
     name = choice[int(simplest(stacked, out, choice, question.by_chance)[0])]
@@ -112,12 +113,16 @@ def fit_latency(points: LoadPoints, objective_s: float, key: tuple[str, ...]) ->
         float(np.abs(np.log(model(whole, points.throughput)[0] / rising)).mean()),
         _seen_limit(points, rising, objective_s),
         *(grid, estimate, low, high),
-        _limit(points, (grid, estimate, drawn, apart), objective_s, name),
+        _limit(points, question, (estimate, drawn, apart), name),
     )
 
 
 def _asked(
-    points: LoadPoints, rising: Floats, grid: Floats, objective_s: float, key: tuple[str, ...]
+    points: LoadPoints,
+    rising: Floats,
+    loads: tuple[Floats, float],
+    objective_s: float,
+    key: tuple[str, ...],
 ) -> tuple[Question, set[str]]:
     """Give what curves must answer, and the models that cannot be asked that."""
     seen = float(rising.max())
@@ -130,7 +135,21 @@ def _asked(
     # Slots fill up, whether latency has begun to rise or not.
     if points.busy_servers or rises(points, key):
         barred.add(CONSTANT)
-    return Question(grid, objective_s, most, far), barred
+    return Question(loads[0], objective_s, most, loads[1], far), barred
+
+
+def _why_none(rising: Floats, question: Question) -> str:
+    """Say why no model answers."""
+    if np.isfinite(question.most):
+        return (
+            f"latency was seen above the objective, and no model leaves it below "
+            f"{question.most:.3g} requests a second: watch each step of the load for longer"
+        )
+    return (
+        f"latency of up to {1000 * float(rising.max()):.0f} ms was seen, and no model that fits it "
+        "goes as far as the objective, nor are slots or CPU known that requests wait for: ramp the "
+        "load until latency is near to the objective"
+    )
 
 
 def _nothing(reason: str) -> LatencyFit:
@@ -193,17 +212,24 @@ def _drawn(
     """
     count = len(points.throughput)
     draws = points.when.draws((*key, "latency"))
-    weights = np.array([np.bincount(row, minlength=count) for row in draws], dtype=np.float64)
-    out = (weights == 0) & counted(points)
-    curves = np.array([model(weights, question.grid) for model in models.values()])
-    erring = np.array([errors(points, model, weights) for model in models.values()])
-    answers = np.array([question.is_answered(each) for each in curves])
-    erring[~answers] = np.inf
-    best = simplest(erring, out, list(models), question.by_chance)
-    found: Floats = curves[best, np.arange(len(weights))]
-    found[~answers.any(axis=0)] = np.nan
-    shares = {name: float((best == place).mean()) for place, name in enumerate(models)}
-    return found, shares
+    found, best = list[Floats](), list[Ints]()
+    for start in range(0, len(draws), _DRAWS_AT_ONCE):
+        rows = draws[start : start + _DRAWS_AT_ONCE]
+        weights = np.array([np.bincount(row, minlength=count) for row in rows], dtype=np.float64)
+        out = (weights == 0) & counted(points)
+        curves = np.array([model(weights, question.grid) for model in models.values()])
+        erring = np.array([errors(points, model, weights) for model in models.values()])
+        answers = np.array([question.is_answered(each) for each in curves])
+        erring[~answers] = np.inf
+        chosen = simplest(erring, out, list(models), question.by_chance)
+        best.append(np.where(answers.any(axis=0), chosen, -1))
+        curve = curves[chosen, np.arange(len(weights))]
+        curve[best[-1] < 0] = np.nan
+        found.append(curve)
+    places = np.concatenate(best)
+    answered = max(int((places >= 0).sum()), 1)
+    shares = {name: float((places == one).sum() / answered) for one, name in enumerate(models)}
+    return np.concatenate(found), shares
 
 
 def _left_out(points: LoadPoints) -> Floats:
@@ -230,32 +256,42 @@ def _band(
 
 
 def _limit(
-    points: LoadPoints,
-    curves: tuple[Floats, Floats, Floats, Floats],
-    objective_s: float,
-    model: str,
+    points: LoadPoints, question: Question, curves: tuple[Floats, Floats, Floats], model: str
 ) -> Interval:
-    """Give the load at which an objective is met, with what is not known of it."""
-    grid, estimate, drawn, apart = curves
-    if not objective_s > 0:
-        return Interval(np.nan, np.nan, np.nan)
+    """Give the load at which an objective is met, with what is not known of it.
+
+    NaN where too many draws have no answer: those that have one are then not what is known.
+    """
+    estimate, drawn, apart = curves
+    unknown = Interval(np.nan, np.nan, np.nan)
+    if not question.objective_s > 0:
+        return unknown
     if model == CONSTANT:
-        return Interval(*(3 * [np.inf if estimate[0] <= objective_s else 0.0]))
-    own = reach(grid, estimate[None, :], objective_s)
-    reached = reach(grid, drawn, objective_s)[:, None]
-    without = reach(grid, apart, objective_s)[:, None]
-    factor = spreading(reached, without, points.when, _PARAMETERS)
-    wide = np.maximum(spread(own, reached, factor)[:, 0], 0.0)
-    return percentiles(float(own[0]), wide)
+        return Interval(*(3 * [np.inf if estimate[0] <= question.objective_s else 0.0]))
+    own = question.reach(estimate[None, :])
+    reached = question.reach(drawn)[:, None]
+    if np.isnan(reached).mean() > MOST_UNANSWERED:
+        return unknown
+    factor = spreading(reached, question.reach(apart)[:, None], points.when, _PARAMETERS)
+    # An endless estimate has nothing to spread draws about.
+    wide = spread(own, reached, factor) if np.isfinite(own[0]) else reached
+    return percentiles(float(own[0]), np.maximum(wide[:, 0], 0.0))
 
 
-def _loads(points: LoadPoints) -> Floats:
-    """Give loads to look at: up to full cores, at most some times what was seen."""
-    most = _MOST_REACH * float(points.throughput.max())
+def _loads(points: LoadPoints) -> tuple[Floats, float]:
+    """Give loads to look at, and what is said where a curve holds an objective at all of them.
+
+    Up to full slots and full cores, else some times what was seen. No more than full cores can be
+    had; of what comes after the rest nothing is known.
+    """
+    seen = float(points.throughput.max())
+    most = max(_MOST_REACH * seen, _BEYOND_FULL * points.most_served)
+    never = np.inf
     if points.has_utilisation:
         full = (MOST_UTILISATION * points.cores - points.background) / points.core_seconds
-        most = min(most, max(full, float(points.throughput.max())))
-    return np.linspace(0.0, most, _GRID)
+        if max(full, seen) <= most:
+            most = never = max(full, seen)
+    return np.linspace(0.0, most, _GRID), float(never)
 
 
 def _seen_limit(points: LoadPoints, rising: Floats, objective_s: float) -> float:

@@ -94,9 +94,17 @@ class LoadPoints:
             float(each.held_s(self.throughput, once)[0]) * most / each.count
             for each in self.servers
         ]
-        order = sorted(range(len(shares)), key=lambda place: -shares[place])
-        busy = [self.servers[place] for place in order if shares[place] >= LEAST_BUSY]
-        return tuple(busy[:_MOST_POOLS])
+        busy = [place for place, share in enumerate(shares) if share >= LEAST_BUSY]
+        busy.sort(key=lambda place: -shares[place])
+        return tuple(self.servers[place] for place in busy[:_MOST_POOLS])
+
+    @property
+    def most_served(self) -> float:
+        """Give the load that keeps all of the busiest slots busy; 0 where none are known."""
+        once = np.ones((1, len(self.throughput)))
+        held = [float(each.held_s(self.throughput, once)[0]) for each in self.busy_servers]
+        full = (each.count / one for each, one in zip(self.busy_servers, held, strict=True))
+        return max(full, default=0.0)
 
     @property
     def when(self) -> Moments:

@@ -17,6 +17,8 @@ class Question:
         objective_s: the latency that must be held.
         most: the highest load that is an answer: where the objective was passed for sure, none
             far beyond what was seen.
+        never: what a curve says that is below the objective to the grid's end: that end where all
+            cores are busy there, else endless.
         by_chance: whether the simplest counts that is as good but for chance; where the objective
             was seen, shapes differ by what was measured there.
     """
@@ -24,22 +26,26 @@ class Question:
     grid: Floats
     objective_s: float
     most: float
+    never: float
     by_chance: bool
 
     def is_answered(self, curves: Floats) -> Bools:
         """Tell which of d curves have an answer."""
-        found = reach(self.grid, curves, self.objective_s)
+        found = self.reach(curves)
         result: Bools = ~np.isnan(found) & (found <= self.most)
         return result
 
+    def reach(self, curves: Floats) -> Floats:
+        """Give for each of d curves the load at which it first leaves the objective.
 
-def reach(grid: Floats, latency: Floats, objective_s: float) -> Floats:
-    """Give for each of d curves the load at which it first leaves an objective.
+        NaN for a curve that ends before; 0 where there is no objective.
+        """
+        if not self.objective_s > 0:
+            return np.zeros(len(curves))
+        return _reach(self.grid, curves, self.objective_s, self.never)
 
-    NaN for a curve that ends before; 0 where there is no objective.
-    """
-    if not objective_s > 0:
-        return np.zeros(len(latency))
+
+def _reach(grid: Floats, latency: Floats, objective_s: float, never: float) -> Floats:
     above = ~(latency <= objective_s)
     first = np.argmax(above, axis=1)
     rows = np.arange(len(latency))
@@ -50,6 +56,6 @@ def reach(grid: Floats, latency: Floats, objective_s: float) -> Floats:
     # A curve that is endless at the next load crosses between the two.
     part = np.where(np.isposinf(high), 0.5, part)
     found = grid[before] + part * (grid[first] - grid[before])
-    result: Floats = np.where(above.any(axis=1), np.where(first == 0, 0.0, found), grid[-1])
+    result: Floats = np.where(above.any(axis=1), np.where(first == 0, 0.0, found), never)
     result[above.any(axis=1) & np.isnan(high)] = np.nan
     return result

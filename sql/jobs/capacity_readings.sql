@@ -14,13 +14,29 @@ WITH readings AS (
     COUNT(*) AS series
   FROM capacity_points
   GROUP BY ALL
-), best AS (
+), chosen AS (
   SELECT
     *
   FROM readings
   QUALIFY LIST_POSITION(CAST($counters AS VARCHAR[]), name)
       = MIN(LIST_POSITION(CAST($counters AS VARCHAR[]), name)) OVER (PARTITION BY service_name)
     AND series = MAX(series) OVER (PARTITION BY service_name, service_instance_id, name)
+), following AS (
+  SELECT
+    *,
+    started < MAX(ended) OVER (
+      PARTITION BY service_name, service_instance_id
+      ORDER BY started, ended
+      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ) AS is_within
+  FROM chosen
+), best AS (
+  SELECT
+    *
+  FROM following
+  -- Processes that no name tells apart are read at moments of their own: a stretch would have the
+  -- CPU time of one of them, and the requests of all.
+  QUALIFY NOT BOOL_OR(COALESCE(is_within, FALSE)) OVER (PARTITION BY service_name)
 ), settled AS (
   SELECT
     service_name,
@@ -53,7 +69,7 @@ WITH readings AS (
     ) - 1 AS number
   FROM best
   JOIN watched USING (service_name, service_instance_id)
-  JOIN capacity_stretched AS stretched USING (service_name)
+  JOIN capacity_stretched AS stretched USING (service_name, service_version)
   WHERE best.started >= watched.opened
     AND best.ended <= watched.closed
 ), stretches AS (

@@ -37,7 +37,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Profile both versions of the shop's checkout, one of which signs four times as much."""
     out = tmp_path_factory.mktemp("profilers") / "profiles"
     command = [sys.executable, str(SHOP), "profile", "--out", str(out), "--seconds", "1.5"]
-    command += ["--rate", "40", "--instances", "1", "--compute", "30", "--fault", "hot-function"]
+    command += ["--rate", "20", "--instances", "1", "--compute", "30", "--fault", "hot-function"]
     command += ["--rounds", str(ROUNDS)]
     for name in RECORDINGS:
         command += ["--only", name]

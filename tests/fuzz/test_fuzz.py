@@ -20,7 +20,7 @@ CORPUS = Path(__file__).with_name("corpus")
 SEED = 20_261_125
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """Give one receiver with small limits; it must stop well after all of it."""
     started = Target(tmp_path_factory.mktemp("fuzz"))

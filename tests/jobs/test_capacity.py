@@ -228,6 +228,22 @@ def test_a_stretch_from_reading_to_reading_has_the_requests_and_the_cpu_time_of_
     assert finer.self_time_s[:, 0].tolist() == pytest.approx([0.1, 0.2, 0.0])
 
 
+def test_processes_that_no_name_tells_apart_have_no_stretches(lake: Lake) -> None:
+    # A stretch of one of the two would have its CPU time and the requests of both.
+    ends = (0.5, 12.0, 14.0, 15.0, 19.0)
+    spans = [
+        span(trace(n), n, None, "cart", 2, at(end - 0.1), at(end)) for n, end in enumerate(ends, 1)
+    ]
+    append(lake, SPANS, spans_table(spans))
+    points = [
+        _cpu(end + later, 0.1 * end) | {"attributes": [("process.pid", pid)]}
+        for later, pid in ((0.0, "1"), (0.7, "2"))
+        for end in (1, 11, 13, 16, 18)
+    ]
+    append(lake, METRICS, rows_of(points))
+    assert rows(lake).buckets.finer is None
+
+
 def test_processes_that_start_dear_as_the_load_rises_have_requests_of_their_cost(
     lake: Lake,
 ) -> None:

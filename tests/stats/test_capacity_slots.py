@@ -67,3 +67,27 @@ def test_the_time_in_the_system_is_waiting_and_service_together(servers: int) ->
 
 def test_one_server_is_exponential_in_all() -> None:
     assert response_quantile(1, 0.5, 0.1, 0.95) == pytest.approx(-math.log(0.05) * 0.1 / 0.5)
+
+
+def test_slots_that_are_far_from_full_answer_where_they_fill_up() -> None:
+    # 20 slots, each held for 250 ms, a quarter of them busy: they bear 80 a second, which is four
+    # times what was seen, and latency was flat.
+    load = np.random.default_rng(2).permutation(np.linspace(3, 20, 60))
+    noise = np.random.default_rng(3).lognormal(0, 0.03, 60)
+    slots = Servers("http.server.threads.busy", 20, load * 0.25)
+    points = LoadPoints(load, load * 0.25, 0.3 * noise, math.nan, math.nan, 0.0, servers=(slots,))
+    limit = fit_latency(points, 0.6, KEY).limit
+    assert 70 < limit.estimate < 80
+    assert limit.low < limit.estimate
+
+
+def test_of_pools_that_tell_nothing_none_stands_before_the_busiest() -> None:
+    points = slots_seen(20.0)
+    unknown = np.full(60, math.nan)
+    shares = (0.3, math.nan, 0.9, math.nan, 0.5)
+    pools = tuple(
+        Servers(f"pool {share}", 10, points.throughput * share / 2 if share > 0 else unknown)
+        for share in shares
+    )
+    names = [each.name for each in replace(points, servers=pools).busy_servers]
+    assert names == ["pool 0.9", "pool 0.5", "pool 0.3"]
