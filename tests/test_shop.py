@@ -295,5 +295,7 @@ def test_the_sample_is_true_and_small_and_shows_its_faults() -> None:
 def test_the_sample_names_nothing_of_the_machine_that_made_it() -> None:
     for path in (DATA / "sample" / "otlp").iterdir():
         spans = b"".join(truth.read_messages(path))
-        assert not re.search(rb"/tmp|/home|/root|\.py\b", spans)
+        assert not [folder for folder in (b"/tmp", b"/home", b"/root") if folder in spans]
+        # One literal at a time: alternatives take a hundred times as long over so many bytes.
+        assert not re.search(rb"\.py\b", spans)
         assert re.search(rb"shop-host-\d", spans)
