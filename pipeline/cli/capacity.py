@@ -72,7 +72,9 @@ def command(lake: Path, form: str, output: Path | None, **given: Any) -> int:
 
     Every number has a 90 % interval, and limits count at its unfavourable end. What data cannot
     tell is "not identified", with what to send; a load beyond 1.2 times what was seen is called
-    extrapolated. A ramp of load tells most: under a steady one nothing can be told apart.
+    extrapolated. A ramp of load tells most: under a steady one nothing can be told apart. Where
+    spans tell of calls, messages, rows or bytes, it says whether CPU time follows one of these
+    better than requests, and by how much on time that was held out.
 
     With --target-rps it is a gate: it ends with status 0 where the instances that there are bear
     the target with one to spare (and one zone lost, with --zones), 1 where they do not, and 3

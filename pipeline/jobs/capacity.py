@@ -31,6 +31,7 @@ from pipeline.stats.capacity_band import scalability_band
 from pipeline.stats.capacity_cost import cost_change, cost_per_million
 from pipeline.stats.capacity_demand import Demand, fit_demand
 from pipeline.stats.capacity_draws import BLOCK, Moments
+from pipeline.stats.capacity_drivers import DriverScan, scan_drivers
 from pipeline.stats.capacity_latency import fit_latency
 from pipeline.stats.capacity_limits import (
     FITS,
@@ -90,6 +91,7 @@ def _service(rows: ServiceRows, request: CapacityRequest) -> ServiceCapacity:
     buckets = rows.buckets
     key = (rows.service_name, rows.service_version)
     demand = _named(rows, fit_demand(buckets, key))
+    drivers = scan_drivers(buckets, rows.drivers, demand.lag)
     memory = fit_memory(buckets, key)
     scalability = _scalability(rows, key)
     latency = fit_latency(_points(rows, demand, request), request.objective_s, key)
@@ -119,7 +121,8 @@ def _service(rows: ServiceRows, request: CapacityRequest) -> ServiceCapacity:
         cost_per_million(buckets, request.cpu_price, request.memory_price, key)
         if request.has_prices
         else None,
-        (*rows.notes, *demand.notes, *_notes(rows, memory)),
+        (*rows.notes, *demand.notes, *_driver_notes(drivers), *_notes(rows, memory)),
+        drivers,
     )
 
 
@@ -218,6 +221,17 @@ def _notes(rows: ServiceRows, memory: MemoryFit) -> tuple[str, ...]:
             f"[{hourly.low / 2**20:.3g}, {hourly.high / 2**20:.3g}] beside its load"
         )
     return tuple(notes)
+
+
+def _driver_notes(drivers: DriverScan) -> tuple[str, ...]:
+    """Say what costs of requests are worth where CPU time follows something else."""
+    if drivers.named is None:
+        return ()
+    name = drivers.named.name
+    return (
+        f"CPU follows {name} better than requests: what a request costs, and the limit by CPU, "
+        f"hold for today's {name} a request alone",
+    )
 
 
 def _cost_changes(services: tuple[ServiceCapacity, ...]) -> tuple[CostChange, ...]:

@@ -7,6 +7,7 @@ from pipeline.jobs.capacity_rows import ServiceRows
 from pipeline.stats.bootstrap import Floats, Interval
 from pipeline.stats.capacity_cost import Cost
 from pipeline.stats.capacity_demand import Demand
+from pipeline.stats.capacity_drivers import DriverScan
 from pipeline.stats.capacity_latency import LatencyFit
 from pipeline.stats.capacity_limits import DOES_NOT_FIT, FITS, Limit, Replicas, SafeLoad
 from pipeline.stats.capacity_memory import MemoryFit
@@ -73,6 +74,7 @@ class ServiceCapacity:
         replicas: for the target; None without one.
         cost: of a million requests; None without prices.
         notes: what a reader should know, a sentence each.
+        drivers: whether CPU time follows calls, messages, rows or bytes better than requests.
     """
 
     rows: ServiceRows
@@ -87,6 +89,7 @@ class ServiceCapacity:
     replicas: Replicas | None
     cost: Cost | None
     notes: tuple[str, ...]
+    drivers: DriverScan
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from pipeline.jobs.capacity_blocks import by_operation, floats, latency_blocks, whole
+from pipeline.jobs.capacity_drivers import drivers_of, read_drivers
 from pipeline.jobs.capacity_gauges import Meters, Pool, meters_of
 from pipeline.jobs.capacity_readings import finer_buckets, readings
 from pipeline.jobs.capacity_request import LEAST_BUCKET_S, MOST_BUCKET_S, CapacityRequest
@@ -20,12 +21,13 @@ from pipeline.lake.catalog import define_table
 from pipeline.schema import METRICS, PROFILE_SAMPLES, SPANS
 from pipeline.stats.bootstrap import Floats
 from pipeline.stats.capacity_buckets import CapacityBuckets, LatencyBlocks
+from pipeline.stats.capacity_drivers import Drivers
 
 _SECOND_NANO = 1_000_000_000
 # A request in flight at the start of the window began no earlier than this before it.
 _REACH_NANO = 3600 * _SECOND_NANO
 _LAST_NANO = 2**63 - 1 - 2 * _REACH_NANO
-_OF_SPANS = ("operations", "latencies", "concurrency", "variation", "levels", "readings")
+_OF_SPANS = ("operations", "latencies", "concurrency", "variation", "levels", "readings", "drivers")
 _NO_PHASES = pa.table(
     {
         "service_name": pa.array([], pa.string()),
@@ -57,6 +59,7 @@ class ServiceRows:
             NaN where not known, as with sampled traces.
         dealt_by: what ``self_time_s`` of the buckets is: self time, or CPU time of profiles.
         notes: what a reader should know.
+        drivers: what it did beside its requests, in the same buckets.
     """
 
     service_name: str
@@ -71,6 +74,7 @@ class ServiceRows:
     variation: tuple[float, float]
     dealt_by: str
     notes: tuple[str, ...]
+    drivers: Drivers
 
     @property
     def pools(self) -> tuple[Pool, ...]:
@@ -109,6 +113,7 @@ def read_capacity_rows(lake: Lake, request: CapacityRequest) -> list[ServiceRows
                 ("variation", bucket),
             )
         }
+        frames["drivers"] = read_drivers(connection, values | bucket)
         frames["counters"] = _frame(ask(connection, "capacity_counters", bucket))
         frames["profiles"] = _frame(ask(connection, "capacity_profiles", chosen | bucket))
         gauges = chosen | bucket | {"gauges": list(GAUGES)}
@@ -224,11 +229,10 @@ def _service(
         # Of sampled requests a short stretch tells little; profiles have buckets of their own.
         finer=None if sampled or worked is not None else finer_buckets(frames["readings"], names),
     )
-    latencies = latency_blocks(rows, buckets.throughput_per_s, instance, frames["latencies"], width)
     return ServiceRows(
         *named,
         buckets,
-        latencies,
+        latency_blocks(rows, buckets.throughput_per_s, instance, frames["latencies"], width),
         requests,
         sampled,
         floats(frames["levels"], "level"),
@@ -237,6 +241,7 @@ def _service(
         _variation(frames["variation"], sampled),
         dealt_by,
         meters.notes,
+        drivers_of(rows, frames["drivers"], width),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, BinaryIO
 
 from pipeline.jobs.capacity_answer import CapacityResult, ServiceCapacity
 from pipeline.stats.bootstrap import Interval
+from pipeline.stats.capacity_drivers import DriverScan
 
 # The number rises when a key changes its meaning or goes; new keys leave it as it is.
 CAPACITY_SCHEMA = "tailgate.capacity/1"
@@ -82,6 +83,30 @@ def _cpu(service: ServiceCapacity) -> dict[str, Any]:
         "r_squared": _number(demand.r_squared),
         "lag_buckets": demand.lag,
         "estimators_disagree": list(demand.disagree),
+        "drivers": _drivers(service.drivers),
+    }
+
+
+def _drivers(found: DriverScan) -> dict[str, Any]:
+    """Give what CPU time was held against, on blocks of time held out."""
+    return {
+        "not_identified": found.reason or None,
+        "follows": found.named.name if found.named else None,
+        "beaten": found.beaten or None,
+        "beaten_r_squared": _number(found.r_squared),
+        "buckets": found.buckets,
+        "blocks": found.blocks,
+        "tried": [
+            {
+                "driver": each.name,
+                "r_squared": _number(each.r_squared),
+                "r_squared_gain": _interval(each.gain),
+                "is_better": each.is_better,
+                "per_request": _number(each.per_request),
+                "variation_ratio": _number(each.variation),
+            }
+            for each in found.drivers
+        ],
     }
 
 

@@ -3,6 +3,7 @@
 import math
 
 from pipeline.jobs.capacity_answer import CapacityResult, ServiceCapacity
+from pipeline.report.capacity_drivers import driver_line
 from pipeline.report.text import MISSING, UNBOUNDED, significant
 from pipeline.stats.bootstrap import Interval
 from pipeline.stats.capacity_limits import DOES_NOT_FIT, EXTRAPOLATED, FITS
@@ -219,7 +220,8 @@ def demand_line(service: ServiceCapacity) -> str:
 def told_lines(result: CapacityResult, service: ServiceCapacity) -> list[str]:
     """Give all sentences of a version but its heading and notes."""
     lines = [*answer(service), replica_line(service), concurrency_line(service)]
-    lines += [demand_line(service), memory_line(service), *model_lines(service)]
+    lines += [demand_line(service), driver_line(service)]
+    lines += [memory_line(service), *model_lines(service)]
     return [line for line in [*lines, *cost_lines(result, service)] if line]
 
 
