@@ -223,4 +223,4 @@ class _Squares:
             seen = apart[~out]
             costs = nnls(seen[:, :-1], seen[:, -1])[0] if design.shape[1] else np.zeros(0)
             left[out] = apart[out, -1] - apart[out, :-1] @ costs
-        return np.bincount(self.block, np.nan_to_num(left) ** 2)
+        return np.bincount(self.block, np.nan_to_num(left) ** 2).astype(np.float64)
