@@ -14,7 +14,9 @@ CHANCE = np.random.default_rng(4).standard_normal(len(LEVEL))
 
 
 def is_passed(load: Floats, throughput: Floats) -> bool:
-    moments = Moments(np.arange(len(load)) * WIDTH_S, np.zeros(len(load), np.int64))
+    moments = Moments(
+        np.arange(len(load), dtype=np.float64) * WIDTH_S, np.zeros(len(load), np.int64)
+    )
     fit = fit_usl(load, throughput)
     assert fit.has_peak
     return scalability_band(fit, load, throughput, moments, LEVEL[::A_STEP], ("a",)).passed
