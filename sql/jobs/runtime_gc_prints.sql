@@ -73,42 +73,47 @@ WITH units AS (
   FROM printed
   GROUP BY service_name, service_version, service_instance_id, deployment_environment, metric,
     source_file, ingest_batch_id, time_unix_nano
-)
-SELECT
-  printed.service_name,
-  printed.service_version,
-  printed.service_instance_id,
-  printed.deployment_environment,
-  printed.metric,
-  printed.time_unix_nano,
-  times.print_nano AS interval_nano,
-  printed.part,
-  printed.lower_nano,
-  printed.upper_nano,
-  CASE
-    WHEN NOT printed.is_cumulative THEN printed.value
-    ELSE GREATEST(
-      printed.value - COALESCE(
-        LAG(printed.value) OVER (
-          PARTITION BY printed.service_name, printed.service_version, printed.service_instance_id,
-            printed.deployment_environment, printed.metric, printed.keys, printed.source_file,
-            printed.ingest_batch_id, printed.lower_nano
-          ORDER BY printed.time_unix_nano
+), counted AS (
+  -- Before the window is cut, so that its first print is held against the one before it.
+  SELECT
+    printed.service_name,
+    printed.service_version,
+    printed.service_instance_id,
+    printed.deployment_environment,
+    printed.metric,
+    printed.time_unix_nano,
+    times.print_nano AS interval_nano,
+    printed.part,
+    printed.lower_nano,
+    printed.upper_nano,
+    CASE
+      WHEN NOT printed.is_cumulative THEN printed.value
+      ELSE GREATEST(
+        printed.value - COALESCE(
+          LAG(printed.value) OVER (
+            PARTITION BY printed.service_name, printed.service_version, printed.service_instance_id,
+              printed.deployment_environment, printed.metric, printed.keys, printed.source_file,
+              printed.ingest_batch_id, printed.lower_nano
+            ORDER BY printed.time_unix_nano
+          ),
+          0
         ),
         0
-      ),
-      0
-    )
-  END AS added
-FROM printed
-JOIN times
-  ON times.service_name IS NOT DISTINCT FROM printed.service_name
-  AND times.service_version IS NOT DISTINCT FROM printed.service_version
-  AND times.service_instance_id IS NOT DISTINCT FROM printed.service_instance_id
-  AND times.deployment_environment IS NOT DISTINCT FROM printed.deployment_environment
-  AND times.metric = printed.metric
-  AND times.source_file IS NOT DISTINCT FROM printed.source_file
-  AND times.ingest_batch_id IS NOT DISTINCT FROM printed.ingest_batch_id
-  AND times.time_unix_nano = printed.time_unix_nano
-WHERE printed.time_unix_nano > $first_minute * 60000000000
-  AND printed.time_unix_nano <= $end_minute * 60000000000
+      )
+    END AS added
+  FROM printed
+  JOIN times
+    ON times.service_name IS NOT DISTINCT FROM printed.service_name
+    AND times.service_version IS NOT DISTINCT FROM printed.service_version
+    AND times.service_instance_id IS NOT DISTINCT FROM printed.service_instance_id
+    AND times.deployment_environment IS NOT DISTINCT FROM printed.deployment_environment
+    AND times.metric = printed.metric
+    AND times.source_file IS NOT DISTINCT FROM printed.source_file
+    AND times.ingest_batch_id IS NOT DISTINCT FROM printed.ingest_batch_id
+    AND times.time_unix_nano = printed.time_unix_nano
+)
+SELECT
+  *
+FROM counted
+WHERE time_unix_nano > $first_minute * 60000000000
+  AND time_unix_nano <= $end_minute * 60000000000

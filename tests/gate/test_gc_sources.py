@@ -103,6 +103,31 @@ def test_a_histogram_that_is_printed_without_a_reset_counts_by_difference(lake: 
     assert median.n == pytest.approx(300)
 
 
+def test_the_first_print_of_a_window_adds_what_came_since_the_print_before_it(lake: Lake) -> None:
+    prints = [
+        {
+            "time_unix_nano": NOON + minute * 60 * SECOND,
+            "bucket_low": 4000,
+            "bucket_high": 8000,
+            "count": 3000 + 30 * minute,
+        }
+        for minute in range(1, 21)
+    ]
+    shared = {"metric": "@gc_pause_us", "unit": "us", "high_inclusive": False, "tool": "bpftrace"}
+    add(lake, EBPF_HISTOGRAMS, *prints, is_cumulative=True, **shared)
+    totals = ({"time_unix_nano": each["time_unix_nano"], "value_int": each["count"] * 6}
+              for each in prints)  # fmt: skip
+    total = {"metric": "@gc_pause_total_ms", "unit": "ms", "tool": "bpftrace"}
+    add(lake, EBPF_COUNTS, *totals, is_cumulative=True, **total)
+    later = (NOON + 10 * 60 * SECOND, NOON + 20 * 60 * SECOND)
+    for name, value in (("gc_collections_per_minute", 30), ("gc_pause_share", 0.003)):
+        (found,) = read_signals(lake, SignalRequest(names=(name,), window=later))
+        (level,) = found.levels
+        assert (level.value.estimate, level.minutes) == (pytest.approx(value), 10)
+    (found,) = read_signals(lake, SignalRequest(names=("gc_pause_p50_ms",), window=later))
+    assert found.levels[0].n == pytest.approx(300)
+
+
 def test_a_histogram_alone_tells_no_share_of_the_time(lake: Lake) -> None:
     bucket = {"bucket_low": 4000, "bucket_high": 8000, "count": 3, "tool": "bpftrace"}
     times = [{"time_unix_nano": NOON + minute * 60 * SECOND} for minute in range(1, 9)]
