@@ -99,9 +99,21 @@ def _of_named(given: Mapping[str, Any], named: NamedMetric) -> Iterator[tuple[st
     if named.kind == PROFILE and any(sign in given.get("service", "*")[1:] for sign in _WILD):
         yield "service", "of profiles, one service by its whole name; leave the signs out"
     allowed = (*_COLUMNS, "operation") if named.per_operation else _COLUMNS
-    if named.name not in IS_SAVED and given.get("baseline", "").startswith(f"{SAVED}:"):
-        yield "baseline", f"{named.name} {NOT_SAVED}; choose some that are in the lake"
+    yield from _of_saved(given, named)
     yield from _of_chosen(given, ("where", "baseline"), allowed, named.name)
+
+
+def _of_saved(given: Mapping[str, Any], named: NamedMetric) -> Iterator[tuple[str, str]]:
+    """Check a budget on a named metric beside saved levels, which are of all points."""
+    if not given.get("baseline", "").startswith(f"{SAVED}:"):
+        return
+    if named.name not in IS_SAVED:
+        yield "baseline", f"{named.name} {NOT_SAVED}; choose some that are in the lake"
+    elif "attributes" in given:
+        yield (
+            "attributes",
+            f"not beside {SAVED}:, which is of all points; choose a baseline in the lake",
+        )
 
 
 def _of_chosen(

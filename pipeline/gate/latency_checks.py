@@ -9,7 +9,8 @@ from pipeline.gate.budget_keys import QUANTILE_OF_METRIC
 from pipeline.gate.budgets import Budget
 from pipeline.gate.judgement import LEAST_BEYOND, LEAST_INSTANCES, Tolerance, judge
 from pipeline.gate.limits import Interval, begin, decided, limit_measure, nothing
-from pipeline.gate.verdict import INCONCLUSIVE, Check
+from pipeline.gate.verdict import INCONCLUSIVE, NO_DATA, Check
+from pipeline.jobs.baseline_store import load as load_baseline
 from pipeline.jobs.judge import run as compare
 from pipeline.jobs.judge_request import JudgeRequest
 from pipeline.jobs.levels import Level
@@ -82,11 +83,15 @@ def relative(budget: Budget, lake: Lake, alpha: float, window: Window) -> Iterat
         )
     except UsageError as error:
         raise UsageError(f"budget {budget.name}: {error}") from error
-    try:
-        yield from beside(budget, lake, request, alpha)
-    except UsageError as error:
-        # Of a name that nothing was saved under; it stops no other budget.
-        yield nothing(budget, str(error))
+    if request.saved:
+        try:
+            load_baseline(lake, request.saved)
+        except UsageError as error:
+            # It stops no other budget, and is no sign that the canary's requests vanished.
+            check = begin(budget, budget.service, budget.operation)
+            yield replace(check, verdict=NO_DATA, reason=str(error))
+            return
+    yield from beside(budget, lake, request, alpha)
 
 
 def beside(budget: Budget, lake: Lake, request: JudgeRequest, alpha: float) -> Iterator[Check]:

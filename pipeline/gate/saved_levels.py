@@ -40,10 +40,15 @@ def beside_saved(
     Raises:
         LakeError: a file cannot be read.
     """
+    unheld = _never_saved(budget, name)
+    if unheld is not None:
+        yield unheld
+        return
     try:
         saved = load_levels(lake, name)
     except UsageError as error:
-        yield nothing(budget, str(error))
+        # The canary may well send it: nothing vanished.
+        yield replace(_whole(budget), verdict=NO_DATA, reason=str(error))
         return
     known: dict[tuple[str, str], list[SavedLevel]] = {}
     for each in saved:
@@ -62,12 +67,29 @@ def beside_saved(
         elif not before:
             found, _ = level_of(group, metric)
             reason = f"{name} has no {budget.metric} of it: save it again when it is well"
-            if budget.metric not in IS_SAVED:
-                reason = f"{budget.metric} {NOT_SAVED}"
             reason = found if isinstance(found, str) else reason
             yield replace(check, verdict=NO_DATA, reason=reason)
         else:
             yield _compared(check, budget, name, before, group, metric, alpha)
+
+
+def _whole(budget: Budget) -> Check:
+    """Begin the one check of a budget that no service or queue has one of its own of."""
+    return begin(budget, budget.service, budget.operation)
+
+
+def _never_saved(budget: Budget, name: str) -> Check | None:
+    """Say why no saved level can be like what a budget is for; None where one can."""
+    if budget.metric not in IS_SAVED:
+        return replace(_whole(budget), verdict=NO_DATA, reason=f"{budget.metric} {NOT_SAVED}")
+    if budget.attributes:
+        told = ",".join(f"{key}={value}" for key, value in budget.attributes)
+        reason = (
+            f"not_comparable: {name} was saved of all points, the budget is for those of {told}: "
+            "choose a baseline that is in the lake"
+        )
+        return replace(_whole(budget), verdict=INCONCLUSIVE, reason=reason)
+    return None
 
 
 def _compared(

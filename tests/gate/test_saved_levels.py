@@ -110,6 +110,34 @@ def test_a_name_that_nothing_was_saved_under_stops_no_other_budget(lake: Lake) -
     assert slow.reason == "baseline main: not saved; saved ones: none yet"
 
 
+@pytest.mark.parametrize("metric", ["queue_depth", "p95_ms", "cache_hit_ratio"])
+def test_a_name_without_saved_levels_is_not_data_that_vanished(lake: Lake, metric: str) -> None:
+    land(lake, points("queue.depth", 10.0, "v2"))
+    sides = {"where": V2, "baseline": MAIN, "increase": 1.0, "must_have_data": True}
+    (check,) = check_budgets(lake, [Budget("b", metric=metric, **sides)], 0.05).checks  # type: ignore[arg-type]
+    assert check.verdict == "no_data"
+    is_saved = metric == "queue_depth"
+    assert ("tailgate runtime --save main" in check.reason) == is_saved
+    if metric == "cache_hit_ratio":
+        assert check.reason == f"{metric} is not among what tailgate runtime --save keeps"
+
+
+def test_levels_are_saved_of_all_points_so_some_of_them_are_not_held_against_them(
+    lake: Lake, tmp_path: Path
+) -> None:
+    land(lake, points("queue.depth", 10.0, "v1"), points("queue.depth", 5.0, "v2"))
+    keep(lake)
+    given = {"metric": "queue_depth", "max_increase": 5, "attributes": "queue=mails"}
+    sides = {"baseline": "saved:main", "where": "service.version=v2"}
+    ((key, why),) = problems(given | sides)
+    assert (key, why.startswith("not beside saved:")) == ("attributes", True)
+    assert problems(given | sides | {"baseline": "service.version=v1"}) == []
+    budget = Budget("b", metric="queue_depth", increase=5, attributes=(("queue", "mails"),))
+    (found,) = metric_checks(lake, [budget], JudgeRequest(MAIN, V2), Tolerance())
+    assert (found.verdict, found.measure) == ("inconclusive", None)
+    assert "not_comparable: main was saved of all points" in found.reason
+
+
 def test_the_judge_s_saved_baseline_holds_budgets_by_its_name(lake: Lake) -> None:
     land(lake, points("queue.depth", 10.0, "v1"), points("queue.depth", 20.0, "v2"))
     keep(lake)
