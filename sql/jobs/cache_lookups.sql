@@ -94,6 +94,7 @@ WITH looked AS (
   FROM spans
   WHERE start_time_unix_nano >= $since_unix_nano
     AND start_time_unix_nano < $until_unix_nano
+    AND start_time_unix_nano <= ingest_time_unix_nano + 86400000000000
     AND duration_nano >= 0
     AND (NOT $has_service_name OR service_name = $service_name)
     AND (NOT $has_service_version OR service_version = $service_version)

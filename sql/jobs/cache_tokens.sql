@@ -40,6 +40,7 @@ WITH calls AS (
   FROM spans
   WHERE start_time_unix_nano >= $since_unix_nano
     AND start_time_unix_nano < $until_unix_nano
+    AND start_time_unix_nano <= ingest_time_unix_nano + 86400000000000
     AND COALESCE(
       attributes['gen_ai.usage.input_tokens'],
       attributes['gen_ai.usage.prompt_tokens']

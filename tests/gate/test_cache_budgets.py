@@ -183,6 +183,25 @@ def test_tokens_of_prompts_count_only_where_they_are_asked_for(
     assert "200 calls do not say what was cached" in check.reason
 
 
+def test_what_says_it_began_a_day_after_it_came_in_is_left_out(
+    lake: Lake, span_rows: SpanRows
+) -> None:
+    day = 86_400 * SECOND
+    prompt = {
+        "gen_ai.usage.input_tokens": "10",
+        "gen_ai.usage.cache_read.input_tokens": "5",
+    }
+    told = {"attributes": list(prompt.items()), "cache_hit": True}
+    rows = [row | told for row in lookups()]
+    for number, late in enumerate((0, day, day + 1)):
+        rows[number] |= {"ingest_time_unix_nano": rows[number]["start_time_unix_nano"] - late}
+    append(lake, SPANS, span_rows(*(row for row in rows[:3])))
+    (answer,) = run(lake, CacheRequest()).caches
+    assert answer.rows.frame.height == 2
+    (model,) = read_tokens(lake, CacheRequest())
+    assert model.calls == 2
+
+
 def test_reads_that_tell_nothing_are_no_data_and_say_so(lake: Lake, span_rows: SpanRows) -> None:
     append(lake, SPANS, span_rows(*lookups(cache_hit=None, kind=3, name="GET", db_system="redis")))
     (check,) = checks(lake, least=0.5)
