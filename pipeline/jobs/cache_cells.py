@@ -19,7 +19,7 @@ def cells_of(frame: pl.DataFrame) -> pl.DataFrame:
     Returns:
         By service, version, instance, environment, cache and minute, in this order: asked, found
         and inferred, weighted; squared, the sum of squared weights of what was asked; untold, how
-        many tell nothing, and their words.
+        many tell nothing, and their words, a line each.
     """
     placed = frame.with_columns(minute=pl.col("start_time_unix_nano") // MINUTE_NANO)
     by = placed.select(_BY).unique().sort(_BY).with_row_index("cell")
@@ -34,12 +34,17 @@ def cells_of(frame: pl.DataFrame) -> pl.DataFrame:
         # Row by row, which is in an order: a sum of floating-point numbers depends on it.
         return pl.Series(np.bincount(cell, weights=values, minlength=by.height))
 
-    names = placed.group_by(_BY).agg(words=pl.col("said").drop_nulls().unique().sort())
+    names = placed.group_by(_BY).agg(words=_lines(pl.col("said")).drop_nulls().unique().sort())
     return names.sort(_BY).with_columns(
-        pl.col("words").list.join(", "),
+        pl.col("words").list.join("\n"),
         asked=summed(asked),
         found=summed(found),
         squared=summed(weight * asked),
         inferred=summed(inferred),
         untold=summed((~told).astype(np.float64)).cast(pl.Int64),
     )
+
+
+def _lines(said: pl.Expr) -> pl.Expr:
+    """Give words of which none has lines of its own."""
+    return said.str.replace_all("[[:cntrl:]]", " ")

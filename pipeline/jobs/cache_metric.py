@@ -157,7 +157,7 @@ def of_caches(part: Columns, names: tuple[tuple[str, ...], ...]) -> Iterator[str
             f"{untold} calls do not say what was cached: send gen_ai.usage.cache_read.input_tokens"
         )
         return
-    words = {word for each in part["words"] if each for word in str(each).split(", ")}
+    words = {word for each in part["words"] if each for word in str(each).split("\n")}
     yield Untold("", "", untold, tuple(sorted(words))).advice
 
 

@@ -56,7 +56,7 @@ def of_pools(part: Columns) -> Iterator[str]:
     elif told:
         name, share = told[0][0], min(share for _, share in told)
         yield f"worst pool: {name}" + ("" if share == 1 else f", in {share:.0%} of the minutes")
-    told_of = [str(each).split(", ") for each in part["unbounded"] if each]
+    told_of = [str(each).split("\n") for each in part["unbounded"] if each]
     unbounded = sorted({name for names in told_of for name in names})
     if unbounded:
         yield f"unbounded pools have no share: {', '.join(unbounded)}"

@@ -78,7 +78,9 @@ WITH once AS (
     *,
     used IS NOT NULL AND (most >= 2147483647 OR most <= 0) AS is_unbounded,
     CASE WHEN most > 0 AND most < 2147483647 THEN used / most END AS share,
-    family || '/' || pool AS half,
+    -- Names are listed a line each, so none of them may have lines of its own.
+    REGEXP_REPLACE(pool, '[[:cntrl:]]', ' ', 'g') AS line,
+    family || '/' || line AS half,
     COUNT(used) OVER told = 0 AS is_without_use,
     COUNT(most) OVER told = 0 AS is_without_size
   FROM pools
@@ -100,8 +102,8 @@ SELECT
   CAST(1 AS DOUBLE) AS below,
   CAST(1 AS DOUBLE) AS spread,
   CAST(SUM(left_out) AS BIGINT) AS left_out,
-  MIN(pool) FILTER (share = most_share) AS worst,
-  ARRAY_TO_STRING(LIST(DISTINCT pool ORDER BY pool) FILTER (is_unbounded), ', ') AS unbounded,
+  MIN(line) FILTER (share = most_share) AS worst,
+  ARRAY_TO_STRING(LIST(DISTINCT line ORDER BY line) FILTER (is_unbounded), CHR(10)) AS unbounded,
   ARRAY_TO_STRING(LIST(DISTINCT half ORDER BY half) FILTER (is_without_use), CHR(10))
     AS without_use,
   ARRAY_TO_STRING(LIST(DISTINCT half ORDER BY half) FILTER (is_without_size), CHR(10))

@@ -211,6 +211,17 @@ def test_reads_that_tell_nothing_are_no_data_and_say_so(lake: Lake, span_rows: S
     assert vanished.verdict == "fail"
 
 
+def test_words_that_are_not_known_are_listed_whole(lake: Lake, span_rows: SpanRows) -> None:
+    words = ("gone, old", "in\ntwo")
+    rows = (
+        row | {"cache_hit": None, "attributes": [("cache.result", words[number % 2])]}
+        for number, row in enumerate(lookups())
+    )
+    append(lake, SPANS, span_rows(*rows))
+    (check,) = checks(lake, least=0.5)
+    assert "in words that are not known, gone, old, in two: name them" in check.reason
+
+
 def test_budgets_read_the_names_of_their_own_file(
     lake: Lake, span_rows: SpanRows, tmp_path: Path
 ) -> None:

@@ -176,6 +176,16 @@ def test_a_pool_that_tells_only_its_size_or_only_its_use_is_named_with_what_to_c
     assert "tells no use" not in level(lake, "pool_used_share").reason
 
 
+def test_a_pool_is_named_whatever_its_name_holds(lake: Lake) -> None:
+    size = [row for row in pool(5.0, 10.0, "a, b\nc") if row["name"].endswith(".max")]
+    named = [("name", "d, e\tf")]
+    endless = points("executor.pool.max", lambda i, m: 2.0**31 - 1, attributes=named)
+    land(lake, size, endless, points("executor.active", 5.0, attributes=named))
+    reason = level(lake, "pool_used_share").reason
+    assert "unbounded pools have no share: d, e f" in reason
+    assert "pool a, b c tells no use: collect db.client.connection.count" in reason
+
+
 def test_pools_count_a_redelivered_point_once_and_gaps_and_no_numbers_not(lake: Lake) -> None:
     rows = pool(5.0, 10.0, "orders")
     lie = {"value_double": 1000.0, "ingest_time_unix_nano": 2 * 10**18, "ingest_batch_id": "f" * 32}
