@@ -54,7 +54,7 @@ def _attribute(name: str, meaning: str) -> Callable[[_Command], _Command]:
 @_attribute("operation", "Beside cache.operation: write, update, invalidate or delete.")
 @_attribute("version", "The item's version, on reads and writes.")
 @_attribute("write", "Marks spans that write a key.")
-@_attribute("ttl", "How long an entry is kept, beside cache.ttl.")
+@_attribute("ttl", "How long an entry is kept, in ttl_unit of [cache], else seconds.")
 @click.option("--key-class", metavar="PATTERN", help="What it matches of a key is its class.")
 @click.option(
     "--per-instance", is_flag=True, help="Each instance has a cache of its own, in its process."

@@ -24,6 +24,9 @@ from pipeline.errors import BadSetting
 # A key's class: what stands before its first digit or second part.
 KEY_CLASS = r"^[^0-9:/|]*[:/|]?"
 SECTION = "cache"
+# What says of a hit and of a miss by convention, in small letters.
+HIT_WORDS = ("true", "hit", "1", "yes")
+MISS_WORDS = ("false", "miss", "0", "no")
 TTL_UNITS: Mapping[str, float] = {"s": 1.0, "ms": 1e-3}
 # How alike a key must be to one that is known to be taken for it, from 0 to 1.
 _ALIKE = 0.5
@@ -85,7 +88,7 @@ class CacheNames:
         default=(), metadata=_said("Marks a write, whatever it says.", "app.invalidated")
     )
     ttl_attribute: Names = field(
-        default=(), metadata=_said("How long the entry is kept.", "app.ttl_ms")
+        default=(), metadata=_said("How long the entry is kept, in ttl_unit.", "app.ttl_ms")
     )
     ttl_unit: str = field(
         default="s", metadata={"meaning": "Of ttl_attribute.", "choices": tuple(TTL_UNITS)}
@@ -166,7 +169,24 @@ def names_of(document: Mapping[str, Any], path: Path, text: str) -> CacheNames:
     if wrong:
         raise BadSetting("\n".join(wrong))
     lists = {each.name for each in fields(CacheNames) if isinstance(each.default, tuple)}
-    return CacheNames(**{key: _read(value, key in lists) for key, value in given.items()})
+    names = CacheNames(**{key: _read(value, key in lists) for key, value in given.items()})
+    both = [f"{path}:{_line(text, key)}: [{SECTION}] {key}: {why}" for key, why in _of_both(names)]
+    if both:
+        raise BadSetting("\n".join(both))
+    return names
+
+
+def _of_both(names: CacheNames) -> Iterator[tuple[str, str]]:
+    """Give the keys that say of a hit what says of a miss, in any case, with why."""
+    hits, misses = (
+        {word.lower() for word in words} for words in (names.hit_values, names.miss_values)
+    )
+    for word in sorted(hits & misses):
+        yield "miss_values", f"{word!r} is in hit_values too; leave it out of one"
+    for word in sorted(hits.intersection(MISS_WORDS)):
+        yield "hit_values", f"{word!r} always says of a miss; leave it out"
+    for word in sorted(misses.intersection(HIT_WORDS)):
+        yield "miss_values", f"{word!r} always says of a hit; leave it out"
 
 
 def problem(key: str, value: Any) -> str:

@@ -117,6 +117,12 @@ def test_a_counter_of_ones_own_is_named_by_the_same_attribute(lake: Lake) -> Non
         ("[cache]\nkey_attribute = ['a', '']", ":2: [cache] key_attribute: an empty text names"),
         ("a = 1\n[cache]\nkey_class = '('", ":3: [cache] key_class: '(': missing )"),
         ("[cache]\nttl_unit = 'min'", ":2: [cache] ttl_unit: 'min' is not known; known: s, ms"),
+        (
+            "[cache]\nhit_values = ['Stale']\nmiss_values = ['a', 'STALE']",
+            ":3: [cache] miss_values: 'stale' is in hit_values too; leave it out of one",
+        ),
+        ("[cache]\nhit_values = 'Miss'", ":2: [cache] hit_values: 'miss' always says of a miss"),
+        ("[cache]\nmiss_values = ['1']", ":2: [cache] miss_values: '1' always says of a hit"),
         ("cache.ttl_unit = 5", ":1: [cache] ttl_unit: 5 is no text"),
         ("x = 1\ncache = 5", ":2: cache is a section: write [cache]"),
         ("[[cache]]\nkey_class = 'a'", ":1: cache is a section: write [cache]"),
