@@ -28,7 +28,7 @@ _WILD = frozenset("*?[")
 _ROWS = pl.Schema(
     dict.fromkeys((*WHOSE, "operation"), pl.String)
     | {"minute": pl.Int64, "source": pl.Int32}
-    | dict.fromkeys(("top", "below", "spread", "inferred", "looked"), pl.Float64)
+    | dict.fromkeys(("top", "below", "spread", "inferred", "looked", "sampled"), pl.Float64)
     | dict.fromkeys(("left_out", "untold"), pl.Int64)
     | {"words": pl.String}
 )
@@ -43,7 +43,8 @@ def read_cache_metric(lake: Lake, request: MetricRequest) -> MetricRows:
 
     Returns:
         Rows of every source, an operation a cache; beside the usual columns inferred, looked (both
-        weighted lookups), untold and words.
+        weighted lookups), sampled (the share of the traces that was looked at), untold and words.
+        Where counters tell of a cache, spans that tell nothing have no top: they are only told of.
 
     Raises:
         LakeError: the lake cannot be read.
@@ -56,7 +57,8 @@ def read_cache_metric(lake: Lake, request: MetricRequest) -> MetricRows:
         tables, names = [_of_tokens(lake, asked)], [TOKENS_TOLD]
     else:
         counted = [] if request.call else list(_of_counters(lake, asked))
-        tables = [_of_spans(lake, asked, request.call), *(table for _, table in counted)]
+        spans = _without_silent(_of_spans(lake, asked, request.call), [each for _, each in counted])
+        tables = [spans, *(table for _, table in counted)]
         names = [SPANS_TOLD, *(name for name, _ in counted)]
     rows = pl.concat(
         [
@@ -77,7 +79,7 @@ def read_cache_metric(lake: Lake, request: MetricRequest) -> MetricRows:
 
 def _of_spans(lake: Lake, asked: CacheRequest, call: str) -> pl.DataFrame:
     """Give the rows that spans tell."""
-    found, _, _ = read_lookups(lake, asked)
+    found, _, share = read_lookups(lake, asked)
     if call:
         names = [each for each in found["span_name"].unique() if fnmatchcase(each, call)]
         found = found.filter(pl.col("span_name").is_in(names))
@@ -89,8 +91,21 @@ def _of_spans(lake: Lake, asked: CacheRequest, call: str) -> pl.DataFrame:
         below="asked",
         looked="asked",
         spread=_spread("squared", "asked"),
+        sampled=pl.lit(share),
         left_out=pl.lit(0, pl.Int64),
     )
+
+
+def _without_silent(spans: pl.DataFrame, counted: list[pl.DataFrame]) -> pl.DataFrame:
+    """Take the top of spans' rows that tell nothing of a cache of which counters tell."""
+    whose = ["service_name", "operation"]
+    known = [each.filter(pl.col("below") > 0).select(whose) for each in counted]
+    if not known:
+        return spans
+    counts = pl.concat(known).unique().with_columns(is_counted=True)
+    silent = (pl.col("below") <= 0) & pl.col("is_counted")
+    joined = spans.join(counts, on=whose, how="left", maintain_order="left")
+    return joined.with_columns(top=pl.when(silent).then(None).otherwise("top"))
 
 
 def _of_counters(lake: Lake, asked: CacheRequest) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -108,6 +123,7 @@ def _of_counters(lake: Lake, asked: CacheRequest) -> Iterator[tuple[str, pl.Data
                 below="asked",
                 looked=pl.lit(0.0),
                 inferred=pl.lit(0.0),
+                sampled=pl.lit(1.0),
                 untold=pl.lit(0, pl.Int64),
                 words=pl.lit(""),
                 spread=_spread("asked", "asked"),
@@ -126,6 +142,7 @@ def _of_tokens(lake: Lake, asked: CacheRequest) -> pl.DataFrame:
         below="tokens",
         looked=pl.lit(0.0),
         inferred=pl.lit(0.0),
+        sampled=pl.lit(1.0),
         words=pl.lit(""),
         spread=_spread("tokens_squared", "tokens"),
         left_out=pl.lit(0, pl.Int64),
@@ -149,6 +166,9 @@ def of_caches(part: Columns, names: tuple[tuple[str, ...], ...]) -> Iterator[str
     inferred = float(part["inferred"].astype(np.float64).sum())
     if inferred > 0:
         yield f"{inferred / looked:.0%} of the lookups inferred from what follows them"
+    share = float(part["sampled"].astype(np.float64).min(initial=1.0))
+    if share < 1:
+        yield f"sampled: {share:.2g} of the traces were looked at, each whole"
     untold = int(part["untold"].astype(np.int64).sum())
     if not untold:
         return

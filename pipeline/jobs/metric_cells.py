@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.jobs.cache_metric import of_caches, read_cache_metric
 from pipeline.jobs.judge_request import Pairs
 from pipeline.jobs.metric_choice import Choice, choose
-from pipeline.jobs.metric_parts import Columns, as_one, of_pools, unknown_units
+from pipeline.jobs.metric_parts import Columns, as_one, has_value, of_pools, unknown_units
 from pipeline.jobs.metric_rows import MetricRequest, read_metric, unit_of
 from pipeline.jobs.metric_settling import Settled
 from pipeline.jobs.named_metrics import QUANTILE, WAIT, NamedMetric
@@ -182,8 +182,13 @@ def _group(part: Columns, settled: Settled, clock: _Clock) -> Group:
     choice = Choice(np.ones(len(part["minute"]), dtype=bool), ((),) * clock.sides)
     if "source" in part:
         places = part["source"].astype(np.int64)
-        choice = choose(places, part["side"], part["instance"], settled.told, clock.sides)
-        part = {name: column[choice.kept] for name, column in part.items()}
+        # Rows without a value are no source: they only say what else to know.
+        known = has_value(part)
+        columns = (places[known], part["side"][known], part["instance"][known])
+        choice = choose(*columns, settled.told, clock.sides)
+        kept = ~known
+        kept[known] = choice.kept
+        part = {name: column[kept] for name, column in part.items()}
         if choice.is_watched:
             part = as_one(part)
     halves = [

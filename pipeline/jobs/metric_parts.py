@@ -45,6 +45,13 @@ def _first(left_out: NDArray[Any], rows: int) -> NDArray[np.float64]:
     return placed
 
 
+def has_value(part: Columns) -> NDArray[np.bool_]:
+    """Tell which rows have a value; of caches, those without only say what tells nothing."""
+    if "untold" not in part:
+        return np.ones(len(part["minute"]), dtype=bool)
+    return np.asarray(np.isfinite(part["top"].astype(np.float64)))
+
+
 def of_pools(part: Columns) -> Iterator[str]:
     """Name the fullest pool, of each side where they differ, and those that have no share."""
     if "worst" not in part:

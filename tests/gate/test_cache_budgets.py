@@ -11,6 +11,7 @@ from pipeline.gate.budget_reading import read_budgets
 from pipeline.gate.budgets import Budget
 from pipeline.gate.checking import check_budgets
 from pipeline.gate.verdict import Check
+from pipeline.jobs import cache_rows
 from pipeline.jobs.cache import run
 from pipeline.jobs.cache_compare import compare
 from pipeline.jobs.cache_counters import read_counters
@@ -209,6 +210,42 @@ def test_reads_that_tell_nothing_are_no_data_and_say_so(lake: Lake, span_rows: S
     assert "600 reads do not tell whether they hit: send cache.hit" in check.reason
     (vanished,) = checks(lake, least=0.5, must_have_data=True)
     assert vanished.verdict == "fail"
+
+
+def test_spans_that_tell_nothing_do_not_hide_the_counters_of_their_cache(
+    lake: Lake, span_rows: SpanRows
+) -> None:
+    silent = {"cache_hit": None, "attributes": [("cache.name", "near"), ("cache.result", "odd")]}
+    append(lake, SPANS, span_rows(*lookups(**silent)))
+    near = [
+        point
+        for instance in range(3)
+        for hits, result in ((8 - instance, "hit"), (2 + instance, "miss"))
+        for point in counter(
+            "cache.gets",
+            lambda _, hits=hits: hits,  # type: ignore[misc]
+            service_version="v1",
+            service_instance_id=f"v1-{instance}",
+            attributes=[("cache", "near"), ("result", result)],
+        )
+    ]
+    append(lake, METRICS, rows_of(near))
+    (told,) = read_counters(lake, CacheRequest())
+    (check,) = checks(lake, least=0.5)
+    assert same(check, told.hit_ratio)
+    assert (check.operation, check.measure and check.measure.canary) == ("near", 0.7)
+    assert check.reason.startswith("told by cache.gets; 600 reads say whether they hit in words")
+    (asked_for,) = checks(lake, least=0.5, call="cache get")
+    assert asked_for.verdict == "no_data"
+
+
+def test_a_ratio_of_a_sample_of_the_traces_says_so(
+    lake: Lake, span_rows: SpanRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(lake, SPANS, span_rows(*lookups()))
+    monkeypatch.setattr(cache_rows, "LOOKUPS_MOST", 300)
+    (check,) = checks(lake, least=0.7)
+    assert check.reason == "told by spans; sampled: 0.5 of the traces were looked at, each whole"
 
 
 def test_words_that_are_not_known_are_listed_whole(lake: Lake, span_rows: SpanRows) -> None:
