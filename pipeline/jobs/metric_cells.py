@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from pipeline.jobs.cache_metric import of_caches, read_cache_metric
 from pipeline.jobs.judge_request import Pairs
 from pipeline.jobs.metric_choice import Choice, choose
-from pipeline.jobs.metric_parts import Columns, as_one, has_value, of_pools, unknown_units
+from pipeline.jobs.metric_parts import (
+    Columns,
+    as_one,
+    has_value,
+    of_pools,
+    of_samples,
+    unknown_units,
+)
 from pipeline.jobs.metric_rows import MetricRequest, read_metric, unit_of
 from pipeline.jobs.metric_settling import Settled
 from pipeline.jobs.named_metrics import QUANTILE, WAIT, NamedMetric
@@ -201,7 +208,7 @@ def _group(part: Columns, settled: Settled, clock: _Clock) -> Group:
     left_out = int(np.nansum(part["left_out"].astype(float))) if "left_out" in part else 0
     service = str(part["service_name"][0])
     law = "by Little's law" if metric.kind == WAIT else ""
-    told = (*of_pools(part), *of_caches(part, choice.names))
+    told = (*of_pools(part), *of_samples(part), *of_caches(part, choice.names))
     notes = (law, choice.note, *told, unknown_units(service, settled))
     return Group(
         service,

@@ -46,10 +46,25 @@ def _first(left_out: NDArray[Any], rows: int) -> NDArray[np.float64]:
 
 
 def has_value(part: Columns) -> NDArray[np.bool_]:
-    """Tell which rows have a value; of caches, those without only say what tells nothing."""
-    if "untold" not in part:
+    """Tell which rows have a value; those of caches and samples that have none only say why."""
+    if "untold" not in part and "unshown" not in part:
         return np.ones(len(part["minute"]), dtype=bool)
     return np.asarray(np.isfinite(part["top"].astype(np.float64)))
+
+
+def of_samples(part: Columns) -> Iterator[str]:
+    """Name the instances whose profiles do not show what others of their service do."""
+    if "unshown" not in part:
+        return
+    # An instance may be told by another type of profile.
+    names, known = part["service_instance_id"], has_value(part)
+    told = {str(each) for each in names[known]}
+    hidden = sorted({str(each) for each in names[~known]} - told)
+    if not hidden:
+        return
+    shown = ", ".join(each or "without a name" for each in hidden[:_HALVES_MOST])
+    more = f" and {len(hidden) - _HALVES_MOST} more" if len(hidden) > _HALVES_MOST else ""
+    yield f"left out, their profiles never show it: {shown}{more}"
 
 
 def of_pools(part: Columns) -> Iterator[str]:

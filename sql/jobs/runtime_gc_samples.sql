@@ -1,5 +1,6 @@
 -- One row an instance, a version, a type of profile and a minute: what of it is in the collector.
--- Profiles without native frames never show it, so only where it is seen is its share told.
+-- Profiles without native frames never show it, so only of instances where it is seen is its share
+-- told; of others beside them, the name alone.
 WITH stacks AS (
   SELECT
     stack_id,
@@ -42,9 +43,15 @@ WITH stacks AS (
   SELECT
     *,
     BOOL_OR(is_collecting) OVER whose AS is_shown,
-    MIN(kind) OVER whose AS chosen_kind
+    BOOL_OR(is_collecting) OVER every AS is_any_shown,
+    MIN(kind) OVER every AS chosen_kind
   FROM sampled
-  WINDOW whose AS (PARTITION BY service_name, service_version, source)
+  WINDOW
+    every AS (PARTITION BY service_name, service_version, source),
+    whose AS (
+      PARTITION BY service_name, service_version, service_instance_id, deployment_environment,
+        source
+    )
 )
 SELECT
   service_name,
@@ -55,16 +62,18 @@ SELECT
   minute,
   source,
   -- Whole numbers of nanoseconds or samples: their sum is the same in any order.
-  COALESCE(SUM(value) FILTER (is_collecting), 0) AS top,
-  SUM(value) AS below,
+  CASE WHEN is_shown THEN COALESCE(SUM(value) FILTER (is_collecting), 0) END AS top,
+  CASE WHEN is_shown THEN SUM(value) END AS below,
   1 / SUM(samples) AS spread,
-  0 AS left_out
+  0 AS left_out,
+  CASE WHEN NOT is_shown THEN service_instance_id END AS unshown
 FROM shown
-WHERE is_shown AND kind = chosen_kind
+WHERE is_any_shown AND kind = chosen_kind
 GROUP BY
   service_name,
   service_version,
   service_instance_id,
   deployment_environment,
   minute,
-  source
+  source,
+  is_shown

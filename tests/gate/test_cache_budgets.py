@@ -215,8 +215,8 @@ def test_reads_that_tell_nothing_are_no_data_and_say_so(lake: Lake, span_rows: S
 def test_spans_that_tell_nothing_do_not_hide_the_counters_of_their_cache(
     lake: Lake, span_rows: SpanRows
 ) -> None:
-    silent = {"cache_hit": None, "attributes": [("cache.name", "near"), ("cache.result", "odd")]}
-    append(lake, SPANS, span_rows(*lookups(**silent)))
+    odd = [("cache.name", "near"), ("cache.result", "odd")]
+    append(lake, SPANS, span_rows(*lookups(cache_hit=None, attributes=odd)))
     near = [
         point
         for instance in range(3)
