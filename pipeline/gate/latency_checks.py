@@ -81,17 +81,21 @@ def relative(budget: Budget, lake: Lake, alpha: float, window: Window) -> Iterat
         request = JudgeRequest(
             budget.baseline, budget.where, *window, quantiles=quantiles, services=False
         )
+        unsaved = _unsaved(budget, lake, request.saved) if request.saved else None
+        yield from beside(budget, lake, request, alpha) if unsaved is None else (unsaved,)
     except UsageError as error:
         raise UsageError(f"budget {budget.name}: {error}") from error
-    if request.saved:
-        try:
-            load_baseline(lake, request.saved)
-        except UsageError as error:
-            # It stops no other budget, and is no sign that the canary's requests vanished.
-            check = begin(budget, budget.service, budget.operation)
-            yield replace(check, verdict=NO_DATA, reason=str(error))
-            return
-    yield from beside(budget, lake, request, alpha)
+
+
+def _unsaved(budget: Budget, lake: Lake, name: str) -> Check | None:
+    """Say that nothing was saved under a name; None where something was."""
+    try:
+        load_baseline(lake, name)
+    except UsageError as error:
+        # It stops no other budget, and is no sign that the canary's requests vanished.
+        check = begin(budget, budget.service, budget.operation)
+        return replace(check, verdict=NO_DATA, reason=str(error))
+    return None
 
 
 def beside(budget: Budget, lake: Lake, request: JudgeRequest, alpha: float) -> Iterator[Check]:

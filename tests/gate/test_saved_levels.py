@@ -2,9 +2,11 @@
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from pipeline.cli.main import main
@@ -18,7 +20,8 @@ from pipeline.gate.runtime import SignalRequest, levels_to_save, read_signals
 from pipeline.gate.verdict import Check, settle
 from pipeline.jobs.judge_request import JudgeRequest
 from pipeline.jobs.runtime_store import SavedLevel, load_levels, save_levels
-from pipeline.lake import Lake
+from pipeline.lake import Lake, append
+from pipeline.schema import SPANS
 from tests.gate.runtime_points import NOON, V1, V2, land, level, pauses, points
 
 MAIN = (("saved", "main"),)
@@ -120,6 +123,16 @@ def test_a_name_without_saved_levels_is_not_data_that_vanished(lake: Lake, metri
     assert ("tailgate runtime --save main" in check.reason) == is_saved
     if metric == "cache_hit_ratio":
         assert check.reason == f"{metric} is not among what tailgate runtime --save keeps"
+
+
+def test_sides_that_cannot_be_compared_are_an_error_that_names_the_budget(
+    lake: Lake, span_rows: Callable[..., pa.Table]
+) -> None:
+    append(lake, SPANS, span_rows({}))
+    sides = {"where": (("team", "b"),), "baseline": (("team", "a"),), "must_have_data": True}
+    budget = Budget("slow", metric="p95_ms", increase_ratio=0.1, **sides)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"budget slow: team: not a dim"):
+        check_budgets(lake, [budget], 0.05)
 
 
 def test_levels_are_saved_of_all_points_so_some_of_them_are_not_held_against_them(
