@@ -3,6 +3,7 @@
 TailgateError                  anything we say on purpose, which is printed without a trace
 ├── UsageError                 the call or its settings are wrong           exit status 2
 │   ├── BadSetting             a key of tailgate.toml or a TAILGATE_* value
+│   ├── NotSaved               nothing was saved under a name
 │   ├── BadQuery               SQL that is not one read-only statement, or does not run
 │   └── BadWindow              a time or a duration that cannot be read
 ├── LakeError                  the folder of tables                         exit status 2
@@ -34,6 +35,10 @@ class UsageError(TailgateError):
 
 class BadSetting(UsageError):
     """A key of tailgate.toml or a TAILGATE_* value that cannot be used."""
+
+
+class NotSaved(UsageError):
+    """Nothing was saved under a name."""
 
 
 class BadQuery(UsageError):

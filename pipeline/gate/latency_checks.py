@@ -4,13 +4,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from pipeline.errors import UsageError
+from pipeline.errors import NotSaved, UsageError
 from pipeline.gate.budget_keys import QUANTILE_OF_METRIC
 from pipeline.gate.budgets import Budget
 from pipeline.gate.judgement import LEAST_BEYOND, LEAST_INSTANCES, Tolerance, judge
 from pipeline.gate.limits import Interval, begin, decided, limit_measure, nothing
 from pipeline.gate.verdict import INCONCLUSIVE, NO_DATA, Check
-from pipeline.jobs.baseline_store import load as load_baseline
 from pipeline.jobs.judge import run as compare
 from pipeline.jobs.judge_request import JudgeRequest
 from pipeline.jobs.levels import Level
@@ -81,21 +80,13 @@ def relative(budget: Budget, lake: Lake, alpha: float, window: Window) -> Iterat
         request = JudgeRequest(
             budget.baseline, budget.where, *window, quantiles=quantiles, services=False
         )
-        unsaved = _unsaved(budget, lake, request.saved) if request.saved else None
-        yield from beside(budget, lake, request, alpha) if unsaved is None else (unsaved,)
-    except UsageError as error:
-        raise UsageError(f"budget {budget.name}: {error}") from error
-
-
-def _unsaved(budget: Budget, lake: Lake, name: str) -> Check | None:
-    """Say that nothing was saved under a name; None where something was."""
-    try:
-        load_baseline(lake, name)
-    except UsageError as error:
+        yield from beside(budget, lake, request, alpha)
+    except NotSaved as error:
         # It stops no other budget, and is no sign that the canary's requests vanished.
         check = begin(budget, budget.service, budget.operation)
-        return replace(check, verdict=NO_DATA, reason=str(error))
-    return None
+        yield replace(check, verdict=NO_DATA, reason=str(error))
+    except UsageError as error:
+        raise UsageError(f"budget {budget.name}: {error}") from error
 
 
 def beside(budget: Budget, lake: Lake, request: JudgeRequest, alpha: float) -> Iterator[Check]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from pipeline.errors import UsageError
+from pipeline.errors import NotSaved
 from pipeline.gate.budgets import Budget
 from pipeline.gate.judgement import LEAST_INSTANCES
 from pipeline.gate.limits import begin, joined, nothing
@@ -46,7 +46,7 @@ def beside_saved(
         return
     try:
         saved = load_levels(lake, name)
-    except UsageError as error:
+    except NotSaved as error:
         # The canary may well send it: nothing vanished.
         yield replace(_whole(budget), verdict=NO_DATA, reason=str(error))
         return

@@ -1,12 +1,11 @@
 """Baselines kept under a name: saved with their history, loaded as last saved."""
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.errors import UsageError
 from pipeline.jobs.baseline import BaselineResult
-from pipeline.lake import Lake, append, take_snapshot
+from pipeline.jobs.saved_rows import last_saved
+from pipeline.lake import Lake, append
 from pipeline.schema import BASELINES
 
 _DAY_NANO = 86_400_000_000_000
@@ -58,21 +57,6 @@ def load(lake: Lake, name: str) -> pa.Table:
         under which name and when it was saved.
 
     Raises:
-        UsageError: nothing was saved under this name.
+        NotSaved: nothing was saved under this name.
     """
-    rows = _read(lake)
-    named = rows.filter(pc.equal(rows["baseline"], name))
-    if named.num_rows == 0:
-        known = ", ".join(sorted(set(rows["baseline"].to_pylist()))) or "none yet"
-        raise UsageError(f"baseline {name}: not saved; saved ones: {known}")
-    return named.filter(
-        pc.equal(named["saved_time_unix_nano"], pc.max(named["saved_time_unix_nano"]))
-    )
-
-
-def _read(lake: Lake) -> pa.Table:
-    """Read every saved baseline; there are few, and files keep the order of their rows."""
-    schema = BASELINES.file_schema
-    files = take_snapshot(lake, BASELINES).files
-    parts = [pq.ParquetFile(file.path).read().cast(schema) for file in files]
-    return pa.concat_tables([schema.empty_table(), *parts])
+    return last_saved(lake, BASELINES, name, "baseline")

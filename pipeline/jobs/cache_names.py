@@ -102,14 +102,14 @@ class CacheNames:
     )
 
     def bound(self) -> dict[str, object]:
-        """Give what statements bind: a list of names each, values in small letters."""
+        """Give what statements bind: lists of names, and all words that say of a hit or a miss."""
         lists = {
             key.name: list(value)
             for key in fields(self)
             if isinstance(value := getattr(self, key.name), tuple)
         }
-        for name in ("hit_values", "miss_values"):
-            lists[name] = [value.lower() for value in lists[name]]
+        for name, always in (("hit_values", HIT_WORDS), ("miss_values", MISS_WORDS)):
+            lists[name] = [*always, *(value.lower() for value in lists[name])]
         return lists | {"ttl_unit_s": TTL_UNITS[self.ttl_unit]}
 
     def chosen(self, *names: str) -> dict[str, object]:

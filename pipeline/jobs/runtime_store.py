@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.errors import UsageError
 from pipeline.jobs.metric_rows import Window
-from pipeline.lake import Lake, append, take_snapshot
+from pipeline.jobs.saved_rows import last_saved
+from pipeline.lake import Lake, append
 from pipeline.schema import RUNTIME_LEVELS
 
 _DAY_NANO = 86_400_000_000_000
@@ -105,22 +104,11 @@ def load_levels(lake: Lake, name: str) -> tuple[SavedLevel, ...]:
     """Read the levels last saved under a name, by metric, service, version and queue.
 
     Raises:
-        UsageError: nothing was saved under this name.
+        NotSaved: nothing was saved under this name.
         LakeError: a file cannot be read.
     """
-    schema = RUNTIME_LEVELS.file_schema
-    files = take_snapshot(lake, RUNTIME_LEVELS).files
-    parts = [pq.ParquetFile(file.path).read().cast(schema) for file in files]
-    rows = pa.concat_tables([schema.empty_table(), *parts])
-    named = rows.filter(pc.equal(rows["baseline"], name))
-    if named.num_rows == 0:
-        known = ", ".join(sorted(set(rows["baseline"].to_pylist()))) or "none yet"
-        raise UsageError(
-            f"runtime {name}: not saved; saved ones: {known}; tailgate runtime --save {name}"
-        )
-    last = named.filter(
-        pc.equal(named["saved_time_unix_nano"], pc.max(named["saved_time_unix_nano"]))
-    )
+    advice = f"; tailgate runtime --save {name}"
+    last = last_saved(lake, RUNTIME_LEVELS, name, "runtime", advice)
     fields = SavedLevel.__dataclass_fields__
     found = [
         SavedLevel(

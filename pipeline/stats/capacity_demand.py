@@ -17,10 +17,9 @@ from pipeline.stats.bootstrap import Floats, Interval, Ints, percentiles
 from pipeline.stats.capacity_buckets import CapacityBuckets
 from pipeline.stats.capacity_classes import merged_classes
 from pipeline.stats.capacity_draws import Moments, spread_draws, within_groups
+from pipeline.stats.capacity_flat import is_flat, variation
 
 LEAST_BUCKETS = 30
-LEAST_VARIATION = 0.2
-LEAST_T, LEAST_R_SQUARED = 3.0, 0.3
 _LAGS = (0, -1, 1)
 
 
@@ -189,11 +188,9 @@ def _too_few(count: int) -> str:
 
 def _why_not(load: Floats, seen: "_Observed", r_squared: float) -> str:
     """Say why costs are not identified of what was seen; empty where they are."""
-    variation = float(load.std() / load.mean()) if load.sum() > 0 else 0.0
-    t = np.sqrt(r_squared * (len(seen.cores) - 2) / max(1 - r_squared, 1e-12))
-    if variation < LEAST_VARIATION and not (t >= LEAST_T and r_squared >= LEAST_R_SQUARED):
+    if is_flat(load, r_squared, len(seen.cores)):
         return (
-            f"load varies by {100 * variation:.0f} % about its mean and explains "
+            f"load varies by {100 * variation(load):.0f} % about its mean and explains "
             f"{100 * r_squared:.0f} % of CPU time: requests cannot be told from background; "
             "ramp the load"
         )

@@ -18,13 +18,9 @@ from scipy.special import stdtrit
 from pipeline.stats.bootstrap import CONFIDENCE, Floats, Interval, Ints
 from pipeline.stats.capacity_buckets import CapacityBuckets
 from pipeline.stats.capacity_classes import merged_classes
-from pipeline.stats.capacity_demand import (
-    LEAST_BUCKETS,
-    LEAST_R_SQUARED,
-    LEAST_T,
-    LEAST_VARIATION,
-)
+from pipeline.stats.capacity_demand import LEAST_BUCKETS
 from pipeline.stats.capacity_draws import BLOCK, group_means
+from pipeline.stats.capacity_flat import LEAST_R_SQUARED, is_flat, variation
 
 REQUESTS, BY_OPERATION = "requests", "requests by operation"
 NOTHING_SENT = (
@@ -135,13 +131,12 @@ def scan_drivers(buckets: CapacityBuckets, drivers: Drivers, lag: int = 0) -> Dr
     found = []
     for name, column in zip(drivers.names, amounts.T, strict=True):
         left = squares.of(column[:, None])
-        mean = float(column.mean())
         driver = Driver(
             name,
             float(1 - left.sum() / varied.sum()),
             ratio_of_sums(tried[beaten] - left, varied, len(drivers.names)),
             float(column.sum() / requests),
-            float(column.std()) / mean if mean > 0 else 0.0,
+            variation(column),
         )
         found.append(driver)
     found.sort(key=lambda each: (-each.r_squared, each.name))
@@ -188,14 +183,11 @@ def _why_not(load: Floats, cores: Floats, blocks: int) -> str:
             f"{count} buckets with requests and CPU time, {LEAST_BUCKETS} at {_LEAST_BLOCKS} or "
             "more moments are needed: watch longer or cut shorter buckets"
         )
-    mean = float(load.mean())
-    variation = float(load.std()) / mean if mean > 0 else 0.0
     shakes = load.std() > 0 and cores.std() > 0
     explained = float(np.corrcoef(load, cores)[0, 1]) ** 2 if shakes else 0.0
-    t = np.sqrt(explained * (count - 2) / max(1 - explained, 1e-12))
-    if variation < LEAST_VARIATION and not (t >= LEAST_T and explained >= LEAST_R_SQUARED):
+    if is_flat(load, explained, count):
         return (
-            f"requests vary by {100 * variation:.0f} % about their mean and explain "
+            f"requests vary by {100 * variation(load):.0f} % about their mean and explain "
             f"{100 * explained:.0f} % of CPU time: nothing can be held against them; ramp the load"
         )
     return ""

@@ -83,8 +83,7 @@ def _by_slots(
     loads: Floats,
 ) -> Floats:
     """Latency by the wait for a slot, held in each draw as long as its use there tells."""
-    every = np.ones((1, len(points.throughput)))
-    middle = float(servers.held_s(points.throughput, every)[0])
+    middle = servers.usual_s(points.throughput)
     held = middle * _HELD
     far = np.abs(_HELD[None, :] - (servers.held_s(points.throughput, weights) / middle)[:, None])
     # A draw without its use has the mean of all.
@@ -177,19 +176,11 @@ def _waits(servers: int, rho: Floats) -> Floats:
 def _general(points: LoadPoints, servers: int, loads: Floats) -> Floats:
     """Give the quantile of the wait that theory alone expects, corrected for general times."""
     rho = points.utilisation(loads)
-    wait = _wait_quantile(servers, rho, points.core_seconds, points.quantile)
-    result: Floats = points.variation * wait
-    return result
-
-
-def _wait_quantile(servers: int, rho: Floats, service_s: Floats | float, quantile: float) -> Floats:
-    """Give a quantile of the wait in M/M/m, in seconds."""
     known, _, waiting = _wait_table(servers)
-    within = np.minimum(rho, MOST_UTILISATION)
-    share = np.interp(within, known, waiting)
+    share = np.interp(rho, known, waiting)
     with np.errstate(divide="ignore"):
-        tail = np.maximum(np.log(share / (1 - quantile)), 0.0)
-    result: Floats = tail * service_s / (servers * (1 - within))
+        tail = np.maximum(np.log(share / (1 - points.quantile)), 0.0)
+    result: Floats = points.variation * (tail * points.core_seconds / (servers * (1 - rho)))
     return result
 
 

@@ -1,6 +1,7 @@
 """What latency is held against: load, requests in flight, and the servers that they wait for."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -39,6 +40,10 @@ class Servers:
         with np.errstate(divide="ignore", invalid="ignore"):
             found: Floats = weights @ busy / (weights @ load)
         return found
+
+    def usual_s(self, throughput: Floats) -> float:
+        """Give for how long a request holds one in all n; NaN for unknown."""
+        return float(self.held_s(throughput, np.ones((1, len(throughput))))[0])
 
 
 @dataclass(frozen=True)
@@ -86,14 +91,11 @@ class LoadPoints:
         busiest = self.throughput.max(keepdims=True)
         return self.has_utilisation and float(self.utilisation(busiest)[0]) >= LEAST_BUSY
 
-    @property
+    @cached_property
     def busy_servers(self) -> tuple[Servers, ...]:
         """Give the slots that are busy enough, the busiest first."""
-        once, most = np.ones((1, len(self.throughput))), float(self.throughput.max())
-        shares = [
-            float(each.held_s(self.throughput, once)[0]) * most / each.count
-            for each in self.servers
-        ]
+        most = float(self.throughput.max())
+        shares = [each.usual_s(self.throughput) * most / each.count for each in self.servers]
         busy = [place for place, share in enumerate(shares) if share >= LEAST_BUSY]
         busy.sort(key=lambda place: -shares[place])
         return tuple(self.servers[place] for place in busy[:_MOST_POOLS])
@@ -101,9 +103,7 @@ class LoadPoints:
     @property
     def most_served(self) -> float:
         """Give the load that keeps all of the busiest slots busy; 0 where none are known."""
-        once = np.ones((1, len(self.throughput)))
-        held = [float(each.held_s(self.throughput, once)[0]) for each in self.busy_servers]
-        full = (each.count / one for each, one in zip(self.busy_servers, held, strict=True))
+        full = (each.count / each.usual_s(self.throughput) for each in self.busy_servers)
         return max(full, default=0.0)
 
     @property

@@ -68,11 +68,9 @@ WITH looked AS (
     COALESCE(
       cache_hit,
       CASE
-        WHEN LIST_CONTAINS(['true', 'hit', '1', 'yes'], said)
-          OR LIST_CONTAINS(CAST($hit_values AS VARCHAR[]), said)
+        WHEN LIST_CONTAINS(CAST($hit_values AS VARCHAR[]), said)
           THEN TRUE
-        WHEN LIST_CONTAINS(['false', 'miss', '0', 'no'], said)
-          OR LIST_CONTAINS(CAST($miss_values AS VARCHAR[]), said)
+        WHEN LIST_CONTAINS(CAST($miss_values AS VARCHAR[]), said)
           THEN FALSE
       END
     ) AS said_hit,
