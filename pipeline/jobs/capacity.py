@@ -23,6 +23,7 @@ from pipeline.jobs.capacity_bounds import (
     pool_limit,
     scalability_limit,
 )
+from pipeline.jobs.capacity_gauges import Pool
 from pipeline.jobs.capacity_request import CapacityRequest
 from pipeline.jobs.capacity_rows import ServiceRows, read_capacity_rows
 from pipeline.jobs.job import Job
@@ -49,6 +50,8 @@ from pipeline.stats.usl import fit_usl, why_not_usl
 # The level exceeded 1 % of the time, and the normal score of it.
 _EXCEEDED = 0.01
 _SCORE = 2.3263
+# So near to the duration of quiet requests is what they hold of a slot that is theirs all along.
+_ALL_ALONG = 0.15
 # Of what is drawn of a fit: points, and how far beyond the highest concurrency seen.
 _GRID, _REACH = 60, 1.2
 
@@ -154,13 +157,20 @@ def _points(rows: ServiceRows, demand: Demand, request: CapacityRequest) -> Load
         rows.meters.cores,
         Moments(found.start_s[known], found.instance[known], block),
         request.objective_quantile,
-        sum(rows.variation) / 2,
-        tuple(
-            Servers(pool.name, round(pool.size), of_blocks(rows.buckets, found, pool.used)[known])
-            for pool in rows.pools
-            if pool.size >= 1
-        ),
+        rows.variation,
+        tuple(_servers(rows, pool, known) for pool in rows.pools if pool.size >= 1),
     )
+
+
+def _servers(rows: ServiceRows, pool: Pool, known: np.ndarray) -> Servers:
+    """Give the slots of a pool, and how alike services are where a request is one of them."""
+    found = rows.latencies
+    busy = of_blocks(rows.buckets, found, pool.used)[known]
+    slots = Servers(pool.name, round(pool.size), busy)
+    held = slots.usual_s(found.throughput_per_s[known])
+    if rows.durations and abs(held / rows.durations[1] - 1) <= _ALL_ALONG:
+        return replace(slots, variation=rows.durations[0])
+    return slots
 
 
 def _scalability(rows: ServiceRows, key: tuple[str, ...]) -> Scalability:

@@ -22,6 +22,7 @@ from pipeline.schema import METRICS, PROFILE_SAMPLES, SPANS
 from pipeline.stats.bootstrap import Floats
 from pipeline.stats.capacity_buckets import CapacityBuckets, LatencyBlocks
 from pipeline.stats.capacity_drivers import Drivers
+from pipeline.stats.queue_tables import Variation
 
 _SECOND_NANO = 1_000_000_000
 # A request in flight at the start of the window began no earlier than this before it.
@@ -55,8 +56,9 @@ class ServiceRows:
         sampled: whether they stand for more requests than there are spans.
         levels, level_seconds: requests in flight over all instances, rising, and for how long.
         meters: limits and pools, and which metrics told them.
-        variation: squared coefficients of variation of the times between requests and of own work;
-            NaN where not known, as with sampled traces.
+        variation: of requests and of own work; None where not known, as with sampled traces.
+        durations: of requests and of how long they take, and their mean in seconds, in quiet
+            buckets; None where not known.
         dealt_by: what ``self_time_s`` of the buckets is: self time, or CPU time of profiles.
         notes: what a reader should know.
         drivers: what it did beside its requests, in the same buckets.
@@ -71,7 +73,8 @@ class ServiceRows:
     levels: Floats
     level_seconds: Floats
     meters: Meters
-    variation: tuple[float, float]
+    variation: Variation | None
+    durations: tuple[Variation, float] | None
     dealt_by: str
     notes: tuple[str, ...]
     drivers: Drivers
@@ -238,19 +241,25 @@ def _service(
         floats(frames["levels"], "level"),
         floats(frames["levels"], "seconds"),
         meters,
-        _variation(frames["variation"], sampled),
+        *_variation(frames["variation"], sampled),
         dealt_by,
         meters.notes,
         drivers_of(rows, frames["drivers"], width),
     )
 
 
-def _variation(found: pl.DataFrame, sampled: bool) -> tuple[float, float]:
-    """Give how much arrivals and own work vary; the gaps of a sample are those of the sample."""
+def _variation(
+    found: pl.DataFrame, sampled: bool
+) -> tuple[Variation | None, tuple[Variation, float] | None]:
+    """Give how much arrivals, own work and durations vary; gaps of a sample are the sample's."""
+    names = ("arrival_scv", "service_scv", "duration_scv", "duration_s")
     if sampled or not len(found):
-        return math.nan, math.nan
-    arrivals, work = (floats(found, name)[0] for name in ("arrival_scv", "service_scv"))
-    return float(arrivals), float(work)
+        return None, None
+    arrivals, work, durations, seconds = (float(floats(found, name)[0]) for name in names)
+    known = math.isfinite(arrivals + work + durations)
+    if not known:
+        return None, None
+    return Variation(arrivals, work), (Variation(arrivals, durations), seconds)
 
 
 def _dealt(

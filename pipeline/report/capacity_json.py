@@ -134,6 +134,7 @@ def _concurrency(service: ServiceCapacity) -> dict[str, Any]:
 
 def _latency(service: ServiceCapacity) -> dict[str, Any]:
     latency = service.latency
+    variation, durations = service.rows.variation, service.rows.durations
     return {
         "not_identified": latency.reason or None,
         "model": latency.model or None,
@@ -141,8 +142,9 @@ def _latency(service: ServiceCapacity) -> dict[str, Any]:
         "chosen_in_draws_ratio": {name: _number(each) for name, each in latency.chosen.items()},
         "isotonic_gap": _number(latency.isotonic_gap),
         "isotonic_requests_per_second": _number(latency.isotonic_limit),
-        "arrival_scv": _number(service.rows.variation[0]),
-        "service_scv": _number(service.rows.variation[1]),
+        "arrival_scv": variation.arrivals if variation else None,
+        "service_scv": variation.service if variation else None,
+        "duration_scv": durations[0].service if durations else None,
         "limit": _interval(latency.limit),
     }
 

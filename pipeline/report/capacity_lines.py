@@ -142,8 +142,8 @@ def isotonic_line(service: ServiceCapacity) -> str:
         if math.isfinite(latency.isotonic_limit)
         else ""
     )
-    arrivals, work = service.rows.variation
-    varied = f"; c_a² {figure(arrivals)}, c_s² {figure(work)}" if math.isfinite(arrivals) else ""
+    known = service.rows.variation
+    varied = f"; c_a² {figure(known.arrivals)}, c_s² {figure(known.service)}" if known else ""
     return f"check: the model is {gap} from a curve that only rises (isotonic){held}{varied}"
 
 

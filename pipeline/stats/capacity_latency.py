@@ -14,14 +14,10 @@ from pipeline.stats.bootstrap import Floats, Interval, Ints, percentiles
 from pipeline.stats.capacity_choice import counted, errors, folds, simplest
 from pipeline.stats.capacity_draws import spread, spreading
 from pipeline.stats.capacity_limits import EXTRAPOLATED
-from pipeline.stats.capacity_models import (
-    CONSTANT,
-    SEEN_ALONE,
-    Model,
-    models_of,
-)
-from pipeline.stats.capacity_points import MOST_UTILISATION, LoadPoints
+from pipeline.stats.capacity_models import CONSTANT, SEEN_ALONE, Model, models_of
+from pipeline.stats.capacity_points import LoadPoints
 from pipeline.stats.capacity_reach import Question
+from pipeline.stats.queue_tables import MOST_UTILISATION
 
 LEAST_BUCKETS = 20
 LEAST_VARIATION = 0.2

@@ -9,13 +9,18 @@ response time by the universal scalability law.
 """
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
 
 from pipeline.stats.bootstrap import Floats, Ints
-from pipeline.stats.capacity_points import MOST_UTILISATION, LoadPoints, Servers
-from pipeline.stats.queueing import erlang_c, response_quantile
+from pipeline.stats.capacity_points import LoadPoints, Servers
+from pipeline.stats.queue_tables import (
+    MOST_UTILISATION,
+    RANDOM,
+    mean_waits,
+    quantile_rises,
+)
 from pipeline.stats.usl import Usl, fit_usl, fit_usl_draws, why_not_usl
 
 # Simplest first: of models that predict as well, the first is taken.
@@ -24,16 +29,16 @@ CURVE, SATURATION, SCALABILITY = "latency curve", "saturation curve", "USL"
 MODELS = (CONSTANT, QUEUE, GENERAL_QUEUE, CURVE, SATURATION, SCALABILITY)
 # Those that know of no servers: they tell nothing of latencies beyond those that were seen.
 SEEN_ALONE = (SATURATION, SCALABILITY)
-# What a wait is multiplied by: as theory has it, by half a sum of squared coefficients of variation
-# (0.5 for random arrivals of work that is all alike), and by anything.
-_THEORY, _VARIATION, _ANY = (1.0, 1.0), (0.5, 4.0), (0.0, np.inf)
+# What a wait is multiplied by: as theory has it, within a factor of two of that, by half a sum of
+# squared coefficients of variation (0.5 for random arrivals of work that is all alike), and by
+# anything.
+_THEORY, _NEARLY, _VARIATION, _ANY = (1.0, 1.0), (0.5, 2.0), (0.5, 4.0), (0.0, np.inf)
 # How long a slot is held, as multiples of what its use tells.
 _HELD = np.geomspace(0.5, 2.0, 141)
 
 _POWERS = (0.5, 1.0, 2.0, 4.0, 8.0)
 # Where work that no CPU time tells of may be full, as multiples of the highest load seen.
 _FULL = (1.02, 1.05, 1.1, 1.15, 1.2, 1.3, 1.4, 1.6, 2.0, 3.0, 5.0)
-_TABLE = 512
 _DRAW_TOLERANCE = 1e-6
 _LEAST_LOADS = 3
 
@@ -57,14 +62,23 @@ def models_of(points: LoadPoints, level: Floats) -> dict[str, Model]:
 
     found = {CONSTANT: linear(lambda loads: np.zeros((len(loads), 1)))}
     for servers in points.busy_servers:
-        for name, slopes in ((QUEUE, _THEORY), (GENERAL_QUEUE, _VARIATION)):
+        # Services that are known to be alike or not are not taken for exponential ones.
+        known = servers.variation is not None
+        of_theory = () if known else ((QUEUE, _THEORY),)
+        for name, slopes in (*of_theory, (GENERAL_QUEUE, _NEARLY if known else _VARIATION)):
             whose = f"{name} of {servers.count} {servers.name}"
             found[whose] = partial(_by_slots, points, level, servers, slopes)
     if points.is_cpu_busy:
         cores = max(1, round(points.cores))
-        found[QUEUE] = linear(lambda x: _waits(cores, points.utilisation(x))[:, None])
-        if np.isfinite(points.variation):
-            found[GENERAL_QUEUE] = linear(lambda x: _general(points, cores, x)[:, None], _THEORY)
+        found[QUEUE] = linear(
+            lambda x: np.interp(points.utilisation(x), *mean_waits(cores))[:, None]
+        )
+        if points.variation:
+            rises = quantile_rises(cores, points.quantile, points.variation)
+            each = points.core_seconds
+            found[GENERAL_QUEUE] = linear(
+                lambda x: each * np.interp(points.utilisation(x), *rises)[:, None], _THEORY
+            )
         found[CURVE] = linear(lambda x: _powers(points.utilisation(x)[:, None]))
     most = float(points.throughput.max())
     full = most * np.array(_FULL)
@@ -85,14 +99,14 @@ def _by_slots(
     """Latency by the wait for a slot, held in each draw as long as its use there tells."""
     middle = servers.usual_s(points.throughput)
     held = middle * _HELD
+    rises = quantile_rises(servers.count, points.quantile, servers.variation or RANDOM)
     far = np.abs(_HELD[None, :] - (servers.held_s(points.throughput, weights) / middle)[:, None])
     # A draw without its use has the mean of all.
     own = np.argmin(np.where(np.isfinite(far), far, np.abs(_HELD - 1)), axis=1)
 
     def shapes(throughput: Floats) -> Floats:
         rho = throughput[:, None] * held / servers.count
-        known, rise = _rise_table(servers.count, points.quantile)
-        return np.where(rho <= MOST_UTILISATION, held * np.interp(rho, known, rise), np.inf)
+        return np.where(rho <= MOST_UTILISATION, held * np.interp(rho, *rises), np.inf)
 
     return _linear(points, level, (weights, loads), shapes, slopes, own)
 
@@ -149,39 +163,6 @@ def _linear(
     rise = np.where(np.isnan(rise), 0.0, rise)
     found: Floats = base[rows, best][:, None] + rise
     return found
-
-
-@lru_cache(maxsize=64)
-def _wait_table(servers: int) -> tuple[Floats, Floats, Floats]:
-    """Give mean waits in M/M/m in times of service, and who waits, by utilisation."""
-    rho = np.linspace(0, MOST_UTILISATION, _TABLE)
-    waiting = np.array([erlang_c(servers, float(each)) for each in rho])
-    return rho, waiting / (servers * (1 - rho)), waiting
-
-
-@lru_cache(maxsize=64)
-def _rise_table(servers: int, quantile: float) -> tuple[Floats, Floats]:
-    """Give by how much waiting raises a quantile in M/M/m, in times of service, by utilisation."""
-    rho = np.linspace(0, MOST_UTILISATION, _TABLE)
-    found = [response_quantile(servers, float(each), 1.0, quantile) for each in rho]
-    return rho, np.array(found) - found[0]
-
-
-def _waits(servers: int, rho: Floats) -> Floats:
-    known, mean, _ = _wait_table(servers)
-    result: Floats = np.interp(rho, known, mean)
-    return result
-
-
-def _general(points: LoadPoints, servers: int, loads: Floats) -> Floats:
-    """Give the quantile of the wait that theory alone expects, corrected for general times."""
-    rho = points.utilisation(loads)
-    known, _, waiting = _wait_table(servers)
-    share = np.interp(rho, known, waiting)
-    with np.errstate(divide="ignore"):
-        tail = np.maximum(np.log(share / (1 - points.quantile)), 0.0)
-    result: Floats = points.variation * (tail * points.core_seconds / (servers * (1 - rho)))
-    return result
 
 
 def _by_usl(points: LoadPoints, weights: Floats, loads: Floats) -> Floats:

@@ -7,8 +7,8 @@ import numpy as np
 
 from pipeline.stats.bootstrap import Floats
 from pipeline.stats.capacity_draws import Moments
+from pipeline.stats.queue_tables import MOST_UTILISATION, Variation
 
-MOST_UTILISATION = 0.99
 # Of servers at the highest load seen: those that idle are not what requests wait for.
 LEAST_BUSY = 0.2
 _MOST_POOLS = 3
@@ -22,11 +22,13 @@ class Servers:
         name: what they are.
         count: how many an instance has.
         busy: n mean numbers that were held; NaN for unknown.
+        variation: of arrivals, and of how long they are held; None for unknown.
     """
 
     name: str
     count: int
     busy: Floats
+    variation: Variation | None = None
 
     def held_s(self, throughput: Floats, weights: Floats) -> Floats:
         """Give for how long a request holds one, in d draws, by Little's law.
@@ -58,8 +60,7 @@ class LoadPoints:
         cores: of an instance; 0 for unknown.
         moments: when and of whom they are; None for one instance and one moment after another.
         quantile: that latency is.
-        variation: half the sum of the squared coefficients of variation of the times between
-            arrivals and of service; NaN for unknown.
+        variation: of arrivals, and of how long they work; None for unknown.
         servers: slots that requests may wait for, beside the CPU.
     """
 
@@ -71,7 +72,7 @@ class LoadPoints:
     cores: float
     moments: Moments | None = None
     quantile: float = 0.95
-    variation: float = float("nan")
+    variation: Variation | None = None
     servers: tuple[Servers, ...] = ()
 
     def utilisation(self, throughput: Floats) -> Floats:

@@ -52,6 +52,7 @@ WITH calls AS (
     AND duration_nano >= 0
     AND start_time_unix_nano >= $since_unix_nano
     AND start_time_unix_nano < $until_unix_nano
+    AND start_time_unix_nano <= ingest_time_unix_nano + 86400000000000
     AND (
       $sample_share >= 1
       OR (HASH(trace_id) % 1000000) < CAST($sample_share * 1000000 AS UBIGINT)

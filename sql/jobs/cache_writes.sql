@@ -39,6 +39,7 @@ WITH told AS (
   FROM spans
   WHERE start_time_unix_nano >= $since_unix_nano
     AND start_time_unix_nano < $until_unix_nano
+    AND start_time_unix_nano <= ingest_time_unix_nano + 86400000000000
     AND duration_nano >= 0
     AND cache_hit IS NULL
 )

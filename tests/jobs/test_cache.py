@@ -146,7 +146,9 @@ def test_staleness_is_measured_by_versions_and_else_by_the_formula(lake: Lake, l
         "start_time_unix_nano": NOON + 9 * SECOND + SECOND // 2,
         "attributes": [("item", "2"), ("cache.operation", "write")],
     }
-    land(write)
+    # A sender whose clock is two days ahead has not written anything yet.
+    ahead = {"span_id": "f" * 16, "start_time_unix_nano": NOON + 2 * 86_400 * SECOND}
+    land(write, write | ahead | {"ingest_time_unix_nano": NOON})
     (stale,) = found(lake, names=CacheNames(version_attribute=("item",))).staleness
     # Of the ten reads after the write, five have version 1.
     assert stale.measured.estimate == pytest.approx(0.5)

@@ -1,6 +1,6 @@
 """How often the 90 % intervals of ``tailgate capacity`` hold what is true.
 
-python -m tests.simulate.capacity_truth [--runs N] [--truth NAME …] [--seed N]
+python -m tests.simulate.capacity_truth [--runs N] [--truth NAME …] [--seed N] [--differ SHARE]
 
 Services whose costs are known land in a lake and are worked out by the job itself. A row a figure:
 the share of runs in which it is identified, in which its interval holds the truth, the mean
@@ -131,6 +131,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="of the first run")
+    parser.add_argument(
+        "--differ", type=float, default=world.DIFFER, help="share by which instances differ"
+    )
     parser.add_argument("--truth", action="append", choices=(*OPEN, *CLOSED))
     asked = parser.parse_args()
     wanted = asked.truth or (*OPEN, *CLOSED)
@@ -141,7 +144,7 @@ def main() -> int:
             continue
         seen: list[Mapping[str, Seen]] = []
         latency = math.nan if closed else latency_limit()
-        for each in runs_of(World(closed), asked.runs, asked.seed, latency):
+        for each in runs_of(World(closed, differ=asked.differ), asked.runs, asked.seed, latency):
             seen.append(each)
             if sys.stderr.isatty():
                 print(f"\r{len(seen)} of {asked.runs} runs", end="", file=sys.stderr, flush=True)

@@ -30,7 +30,6 @@ OBJECTIVE_S = 1.2
 LEAST_RATE, MOST_RATE = 1.0, 14.0
 GAMMA, ALPHA, BETA = 4.0, 0.05, 0.0012
 MOST_IN_FLIGHT = 40
-# By which instances differ, as a share: of CPU, background, base memory and time in the pool.
 DIFFER = 0.04
 
 
@@ -44,12 +43,15 @@ class World:
         instances: that differ.
         steps: of load.
         flat: whether all steps have the same load.
+        differ: share by which instances differ: of CPU, background, base memory and time in the
+            pool. Instances of the shop have the same switches, and do not.
     """
 
     closed: bool = False
     instances: int = 4
     steps: int = 12
     flat: bool = False
+    differ: float = DIFFER
 
     @property
     def seconds(self) -> int:
@@ -77,7 +79,7 @@ def run_of(world: World, service: str, seed: int) -> tuple[pa.Table, pa.Table]:
     rng = np.random.default_rng([seed, int(world.closed), int(world.flat)])
     spans, points = [], []
     for number in range(world.instances):
-        factors = 1 + DIFFER * rng.standard_normal(4)
+        factors = 1 + world.differ * rng.standard_normal(4)
         made = (_closed if world.closed else _open)(world, factors, rng)
         instance = f"{service}-{number}"
         spans.append(spans_of(made, service, instance))

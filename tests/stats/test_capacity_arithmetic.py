@@ -16,9 +16,9 @@ from pipeline.stats.capacity_draws import Moments, spread_draws, widening
 from pipeline.stats.capacity_latency import fit_latency
 from pipeline.stats.capacity_limits import Limit, not_identified, ratio_limit, replicas, safe_load
 from pipeline.stats.capacity_memory import fit_memory
-from pipeline.stats.capacity_models import CONSTANT, GENERAL_QUEUE, QUEUE
+from pipeline.stats.capacity_models import CONSTANT, QUEUE
 from pipeline.stats.capacity_points import LoadPoints
-from pipeline.stats.queueing import erlang_c, mean_wait
+from pipeline.stats.queueing import mean_wait
 from pipeline.stats.usl import fit_usl
 
 KEY = ("shop", "1.4.1")
@@ -222,19 +222,6 @@ def test_latency_under_a_steady_load_is_not_identified() -> None:
     found = fit_latency(LoadPoints(load, load, np.full(60, 0.2), 0.02, 0.0, 2.0), 0.3, KEY)
     assert "ramp the load" in found.reason
     assert math.isnan(found.limit.estimate)
-
-
-def test_theory_alone_tells_the_latency_of_a_queue_whose_variation_is_known() -> None:
-    # M/D/2 by Allen and Cunneen: half the wait of M/M/2, on top of 100 ms.
-    load = np.random.default_rng(2).permutation(np.linspace(10, 90, 60))
-    waits = [
-        0.5 * -math.log(0.05 / erlang_c(2, x / 100)) * 0.02 / (2 * (1 - x / 100)) for x in load
-    ]
-    latency = 0.1 + np.maximum(waits, 0.0)
-    points = LoadPoints(load, load * 0.1, latency, 0.02, 0.0, 2.0, variation=0.5)
-    found = fit_latency(points, 0.2, KEY)
-    assert found.held_out[GENERAL_QUEUE] < 0.01
-    assert found.model == GENERAL_QUEUE
 
 
 def test_only_operations_that_go_together_are_merged_and_the_note_names_them() -> None:
