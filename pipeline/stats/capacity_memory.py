@@ -33,7 +33,7 @@ class MemoryFit:
         bytes_in_flight: what a request in flight takes.
         drift_bytes_per_hour: how it grows by itself.
         draws: d x 2: base and bytes in flight of every draw.
-        leaks: whether the whole interval of drift is above 0.
+        leaks: whether the whole interval of drift is above 0, and is told apart from load's.
         buckets: that count.
     """
 
@@ -79,7 +79,7 @@ def fit_memory(buckets: CapacityBuckets, key: tuple[str, ...]) -> MemoryFit:
     ]
     base, each, drift = found
     variation = float(load.std() / load.mean()) if load.mean() > 0 else 0.0
-    reason = ""
+    reason, together = "", _together(load, hours)
     if variation < LEAST_VARIATION:
         reason = (
             f"requests in flight vary by {100 * variation:.0f} % about their mean, "
@@ -87,12 +87,14 @@ def fit_memory(buckets: CapacityBuckets, key: tuple[str, ...]) -> MemoryFit:
         )
     elif not each.low > 0:
         reason = "memory does not rise with requests in flight beyond chance"
-        if _together(load, hours):
+        if together:
             reason += ": load rose with time all along, as a leak would; ramp it up and down"
     if reason:
         base = each = unknown
         drift = unknown if variation < LEAST_VARIATION else drift
-    return MemoryFit(reason, base, each, drift, drawn[:, :2], drift.low > 0, len(memory))
+    # What the two together explain is not claimed of one of them.
+    leaks = drift.low > 0 and not (together and reason)
+    return MemoryFit(reason, base, each, drift, drawn[:, :2], leaks, len(memory))
 
 
 def _together(load: Floats, hours: Floats) -> bool:

@@ -68,6 +68,7 @@ def models_of(points: LoadPoints, level: Floats) -> dict[str, Model]:
         for name, slopes in (*of_theory, (GENERAL_QUEUE, _NEARLY if known else _VARIATION)):
             whose = f"{name} of {servers.count} {servers.name}"
             found[whose] = partial(_by_slots, points, level, servers, slopes)
+    of_slots = set(found) - {CONSTANT}
     if points.is_cpu_busy:
         cores = max(1, round(points.cores))
         found[QUEUE] = linear(
@@ -85,6 +86,18 @@ def models_of(points: LoadPoints, level: Floats) -> dict[str, Model]:
     found[SATURATION] = linear(lambda x: _powers(x[:, None] / full))
     if not why_not_usl(points.concurrency):
         found[SCALABILITY] = lambda weights, loads: _by_usl(points, weights, loads)
+    return {
+        name: model if name in of_slots else partial(_while_served, points, model)
+        for name, model in found.items()
+    }
+
+
+def _while_served(points: LoadPoints, model: Model, weights: Floats, loads: Floats) -> Floats:
+    """Latency by a model that knows of no slots, endless where all that are told are held."""
+    found = model(weights, loads)
+    if points.most_served:
+        full = max(points.most_served, float(points.throughput.max()))
+        found[:, loads > full] = np.inf
     return found
 
 

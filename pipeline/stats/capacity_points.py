@@ -11,6 +11,8 @@ from pipeline.stats.queue_tables import MOST_UTILISATION, Variation
 
 # Of servers at the highest load seen: those that idle are not what requests wait for.
 LEAST_BUSY = 0.2
+# Of the busiest of them: requests wait there long before they do for the others.
+_AS_BUSY = 2 / 3
 _MOST_POOLS = 3
 
 
@@ -86,26 +88,40 @@ class LoadPoints:
         """Tell whether utilisation is known."""
         return self.cores > 0 and bool(np.isfinite(self.core_seconds) and self.core_seconds > 0)
 
-    @property
+    @cached_property
     def is_cpu_busy(self) -> bool:
         """Tell whether cores are known to be busy enough for requests to wait for them."""
-        busiest = self.throughput.max(keepdims=True)
-        return self.has_utilisation and float(self.utilisation(busiest)[0]) >= LEAST_BUSY
+        shares = [share for share, _ in self._slots_by_use]
+        return self._cpu_share >= max([LEAST_BUSY, *(_AS_BUSY * each for each in shares)])
 
     @cached_property
     def busy_servers(self) -> tuple[Servers, ...]:
         """Give the slots that are busy enough, the busiest first."""
-        most = float(self.throughput.max())
-        shares = [each.usual_s(self.throughput) * most / each.count for each in self.servers]
-        busy = [place for place, share in enumerate(shares) if share >= LEAST_BUSY]
-        busy.sort(key=lambda place: -shares[place])
-        return tuple(self.servers[place] for place in busy[:_MOST_POOLS])
+        most = max([self._cpu_share, *(share for share, _ in self._slots_by_use)])
+        least = max(LEAST_BUSY, _AS_BUSY * most)
+        busy = [servers for share, servers in self._slots_by_use if share >= least]
+        return tuple(busy[:_MOST_POOLS])
 
     @property
     def most_served(self) -> float:
-        """Give the load that keeps all of the busiest slots busy; 0 where none are known."""
+        """Give the load that keeps all of some busy slots busy; 0 where none are known."""
         full = (each.count / each.usual_s(self.throughput) for each in self.busy_servers)
-        return max(full, default=0.0)
+        return min(full, default=0.0)
+
+    @cached_property
+    def _cpu_share(self) -> float:
+        """Give what of the cores is busy at the highest load; 0 for unknown."""
+        if not self.has_utilisation:
+            return 0.0
+        return float(self.utilisation(self.throughput.max(keepdims=True))[0])
+
+    @cached_property
+    def _slots_by_use(self) -> tuple[tuple[float, Servers], ...]:
+        """Give slots with what of them is held at the highest load, the busiest first."""
+        most = float(self.throughput.max())
+        shares = [each.usual_s(self.throughput) * most / each.count for each in self.servers]
+        known = [each for each in zip(shares, self.servers, strict=True) if np.isfinite(each[0])]
+        return tuple(sorted(known, key=lambda each: -each[0]))
 
     @property
     def when(self) -> Moments:

@@ -1,6 +1,7 @@
 """How often the 90 % intervals of ``tailgate capacity`` hold what is true.
 
 python -m tests.simulate.capacity_truth [--runs N] [--truth NAME …] [--seed N] [--differ SHARE]
+    [--untold]
 
 Services whose costs are known land in a lake and are worked out by the job itself. A row a figure:
 the share of runs in which it is identified, in which its interval holds the truth, the mean
@@ -25,6 +26,7 @@ from pipeline.lake import Lake, append
 from pipeline.report.tables import print_table
 from pipeline.schema import METRICS, SPANS
 from pipeline.stats.bootstrap import Interval
+from pipeline.stats.capacity_limits import MOST_POOL
 from pipeline.stats.usl import Usl
 from tests.simulate import capacity_world as world
 from tests.simulate.capacity_world import World, latency_limit, run_of
@@ -35,7 +37,7 @@ _RUNS_A_LAKE = 10
 
 OPEN = (
     *("D order", "D quote", "D order check", "D quote check", "U0", "m0", "m1", "drift"),
-    *("cpu limit", "latency limit", "safe load"),
+    *("cpu limit", "latency limit", "pool limit", "safe load"),
 )
 CLOSED = ("gamma", "alpha", "beta", "peak load", "peak throughput")
 
@@ -78,6 +80,8 @@ def _open_figures(service: ServiceCapacity, made: World, latency: float) -> dict
     done = service.rows.buckets.completions_per_s.sum(axis=0)
     mean = float((done * world.CPU_S).sum() / done.sum())
     cpu = (0.7 * world.CORES - world.BACKGROUND) / mean
+    pool = MOST_POOL * world.SLOTS / world.HOLD_S
+    told = [pool] if made.is_told else []
     limits = {each.resource: each.per_second for each in service.limits}
     base = world.BASE + world.DRIFT_AN_HOUR * (made.seconds - world.BUCKET_S) / 3600
     found = {}
@@ -92,7 +96,8 @@ def _open_figures(service: ServiceCapacity, made: World, latency: float) -> dict
         "drift": Seen(memory.drift_bytes_per_hour, world.DRIFT_AN_HOUR),
         "cpu limit": Seen(limits["cpu"], cpu),
         "latency limit": Seen(limits["latency"], latency),
-        "safe load": Seen(service.safe.per_second, min(latency, cpu)),
+        "pool limit": Seen(limits.get("executor.active", unknown[0]), pool),
+        "safe load": Seen(service.safe.per_second, min(latency, cpu, *told)),
     }
 
 
@@ -134,6 +139,9 @@ def main() -> int:
     parser.add_argument(
         "--differ", type=float, default=world.DIFFER, help="share by which instances differ"
     )
+    parser.add_argument(
+        "--untold", action="store_true", help="no metric tells of the slots that are waited for"
+    )
     parser.add_argument("--truth", action="append", choices=(*OPEN, *CLOSED))
     asked = parser.parse_args()
     wanted = asked.truth or (*OPEN, *CLOSED)
@@ -144,7 +152,7 @@ def main() -> int:
             continue
         seen: list[Mapping[str, Seen]] = []
         latency = math.nan if closed else latency_limit()
-        for each in runs_of(World(closed, differ=asked.differ), asked.runs, asked.seed, latency):
+        for each in runs_of(_world(closed, asked), asked.runs, asked.seed, latency):
             seen.append(each)
             if sys.stderr.isatty():
                 print(f"\r{len(seen)} of {asked.runs} runs", end="", file=sys.stderr, flush=True)
@@ -155,6 +163,10 @@ def main() -> int:
     headings = ("figure", "identified %", "held %", "below %", "above %", "error %", "width %")
     print_table(headings, rows, [False] + [True] * 6, sys.stdout.buffer)
     return 0 if good else 1
+
+
+def _world(closed: bool, asked: argparse.Namespace) -> World:
+    return World(closed, differ=asked.differ, is_told=not asked.untold)
 
 
 def _row(name: str, seen: list[Seen]) -> tuple[list[str], bool]:

@@ -43,6 +43,7 @@ class World:
         instances: that differ.
         steps: of load.
         flat: whether all steps have the same load.
+        is_told: whether metrics tell of the slots, as the shop's do.
         differ: share by which instances differ: of CPU, background, base memory and time in the
             pool. Instances of the shop have the same switches, and do not.
     """
@@ -52,6 +53,7 @@ class World:
     steps: int = 12
     flat: bool = False
     differ: float = DIFFER
+    is_told: bool = True
 
     @property
     def seconds(self) -> int:
@@ -61,17 +63,31 @@ class World:
 
 @dataclass(frozen=True)
 class Requests:
-    """n requests of an instance: start, CPU, time in the pool (waiting and held) and operation."""
+    """n requests of an instance: start, CPU, waiting for a slot, holding it, and operation."""
 
     start_s: Floats
     cpu_s: Floats
-    call_s: Floats
+    wait_s: Floats
+    held_s: Floats
     operation: Ints
 
     @property
     def end_s(self) -> Floats:
         """Give when they end."""
-        return self.start_s + self.cpu_s + self.call_s
+        return self.start_s + self.cpu_s + self.wait_s + self.held_s
+
+    def in_flight(self, times: Floats) -> Ints:
+        """Give how many are in flight at some times."""
+        return _between(self.start_s, self.end_s, times)
+
+    def busy_slots(self, times: Floats) -> Ints:
+        """Give how many slots are held at some times."""
+        return _between(self.end_s - self.held_s, self.end_s, times)
+
+
+def _between(start: Floats, end: Floats, times: Floats) -> Ints:
+    begun, over = (np.searchsorted(np.sort(each), times, "right") for each in (start, end))
+    return begun - over
 
 
 def run_of(world: World, service: str, seed: int) -> tuple[pa.Table, pa.Table]:
@@ -103,7 +119,7 @@ def _open(world: World, factors: Floats, rng: np.random.Generator) -> Requests:
     operation = (rng.random(len(step)) >= _shares(world, rng)[step]).astype(np.int64)
     cpu = factors[0] * CPU_S[operation] * rng.gamma(4, 0.25, len(step))
     held = factors[3] * HOLD_S * rng.exponential(size=len(step))
-    return Requests(start, cpu, waits(start + cpu, held) + held, operation)
+    return Requests(start, cpu, waits(start + cpu, held), held, operation)
 
 
 def waits(arrive: Floats, held: Floats, slots: int = SLOTS) -> Floats:
@@ -143,7 +159,7 @@ def _closed(world: World, factors: Floats, rng: np.random.Generator) -> Requests
     operation = (rng.random(len(start)) >= _shares(world, rng)[where]).astype(np.int64)
     # So fast a service has less to work than the other one.
     cpu = np.minimum(factors[1] * CPU_S[operation] * rng.gamma(4, 0.25, len(start)), end - start)
-    return Requests(start, cpu, end - start - cpu, operation)
+    return Requests(start, cpu, end - start - cpu, np.zeros(len(start)), operation)
 
 
 def spans_of(made: Requests, service: str, instance: str) -> pa.Table:
@@ -215,27 +231,26 @@ def _points(
     work = np.clip(part, 0, 1) @ made.cpu_s
     wander = 1 + 0.2 * rng.standard_normal(scrapes)
     idle = np.cumsum(BACKGROUND * factors[1] * wander * np.diff(at, prepend=0.0))
-    flight = ((made.start_s <= at[:, None]) & (made.end_s > at[:, None])).sum(axis=1)
-    memory = BASE * factors[2] + IN_FLIGHT * flight + DRIFT_AN_HOUR * at / 3600
+    memory = BASE * factors[2] + IN_FLIGHT * made.in_flight(at) + DRIFT_AN_HOUR * at / 3600
     memory = memory + 2e6 * rng.standard_normal(scrapes)
     common = {
         "service_name": service,
         "service_version": "v1",
         "service_instance_id": instance,
     }
-    for time, busy, held in zip(at, work + idle, memory, strict=True):
+    told: dict[str, Floats] = {
+        "process.memory.usage": memory,
+        "container.cpu.limit": np.full(scrapes, CORES),
+    }
+    if world.is_told and not world.closed:
+        told["executor.pool.max"] = np.full(scrapes, float(SLOTS))
+        told["executor.active"] = made.busy_slots(at).astype(np.float64)
+    for place, (time, busy) in enumerate(zip(at, work + idle, strict=True)):
         stamp = {"time_unix_nano": NOON + round(float(time) * SECOND)}
         yield common | stamp | CPU_COUNTER | {"value_double": float(busy)}
-        for name, value in (("process.memory.usage", held), ("container.cpu.limit", CORES)):
-            yield (
-                common
-                | stamp
-                | {
-                    "metric_type": "gauge",
-                    "name": name,
-                    "value_double": float(value),
-                }
-            )
+        for name, values in told.items():
+            gauge = {"metric_type": "gauge", "name": name, "value_double": float(values[place])}
+            yield common | stamp | gauge
 
 
 @lru_cache(maxsize=1)

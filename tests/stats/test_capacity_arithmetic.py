@@ -128,6 +128,16 @@ def test_memory_is_of_requests_in_flight_and_a_leak_is_one_of_time() -> None:
     assert leaking.bytes_in_flight.estimate == pytest.approx(4e6, rel=0.02)
 
 
+def test_memory_that_grows_with_a_ramp_and_not_with_its_requests_is_no_leak_yet() -> None:
+    # All of it may be the leak's, or the load's that rose as steadily: 60 MB an hour.
+    hours = np.arange(60) / 360
+    noise = 1e5 * np.random.default_rng(4).standard_normal(60)
+    found = fit_memory(buckets(memory_bytes=200e6 + 60e6 * hours + noise), KEY)
+    assert found.drift_bytes_per_hour.low > 0
+    assert "ramp it up and down" in found.reason
+    assert not found.leaks
+
+
 def test_memory_under_a_steady_load_is_not_identified() -> None:
     found = fit_memory(buckets(concurrency_mean=np.full(60, 2.0)), KEY)
     assert "ramp the load" in found.reason

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.stats.capacity_latency import fit_latency
-from pipeline.stats.capacity_models import QUEUE
+from pipeline.stats.capacity_models import CONSTANT, QUEUE, SATURATION, SCALABILITY, models_of
 from pipeline.stats.capacity_points import LoadPoints, Servers
 from pipeline.stats.queueing import mean_wait, response_exceeds, response_quantile
 
@@ -84,10 +84,34 @@ def test_slots_that_are_far_from_full_answer_where_they_fill_up() -> None:
 def test_of_pools_that_tell_nothing_none_stands_before_the_busiest() -> None:
     points = slots_seen(20.0)
     unknown = np.full(60, math.nan)
-    shares = (0.3, math.nan, 0.9, math.nan, 0.5)
+    shares = (0.65, math.nan, 0.9, math.nan, 0.7, 0.3)
     pools = tuple(
         Servers(f"pool {share}", 10, points.throughput * share / 2 if share > 0 else unknown)
         for share in shares
     )
     names = [each.name for each in replace(points, servers=pools).busy_servers]
-    assert names == ["pool 0.9", "pool 0.5", "pool 0.3"]
+    # Requests wait for the busiest long before they do for one that is a third as busy.
+    assert names == ["pool 0.9", "pool 0.7", "pool 0.65"]
+
+
+@pytest.mark.parametrize(("core_seconds", "is_cpu"), [(0.035, False), (0.058, True), (0.1, True)])
+def test_cores_much_less_busy_than_slots_are_not_what_requests_wait_for(
+    core_seconds: float, is_cpu: bool
+) -> None:
+    # At 16 a second the slots are 48 % busy; two cores 28, 46 or 80 %.
+    points = replace(slots_seen(16.0), core_seconds=core_seconds)
+    assert points.is_cpu_busy is is_cpu
+    assert [each.count for each in points.busy_servers] == ([2] if core_seconds < 0.1 else [])
+    assert (QUEUE in models_of(points, points.latency_s)) is is_cpu
+
+
+def test_no_curve_goes_on_where_all_slots_are_held() -> None:
+    points = slots_seen(20.0)
+    models = models_of(points, points.latency_s)
+    whole = np.ones((1, len(points.throughput)))
+    # Two slots of 60 ms bear 33.3 a second, whatever latency was seen.
+    curves = {name: model(whole, np.array([18.0, 33.0, 34.0]))[0] for name, model in models.items()}
+    assert {CONSTANT, SATURATION, SCALABILITY} <= set(curves)
+    for curve in curves.values():
+        assert np.isfinite(curve[0])
+        assert not curve[2] < 1e3
