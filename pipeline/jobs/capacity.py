@@ -23,17 +23,19 @@ from pipeline.jobs.capacity_bounds import (
     pool_limit,
     scalability_limit,
 )
+from pipeline.jobs.capacity_chance import chance_of, steady, without_demand, without_memory
 from pipeline.jobs.capacity_gauges import Pool
 from pipeline.jobs.capacity_request import CapacityRequest
 from pipeline.jobs.capacity_rows import ServiceRows, read_capacity_rows
 from pipeline.jobs.job import Job
 from pipeline.lake import Lake
+from pipeline.stats.bootstrap import Interval
 from pipeline.stats.capacity_band import scalability_band
 from pipeline.stats.capacity_cost import cost_change, cost_per_million
 from pipeline.stats.capacity_demand import Demand, fit_demand
 from pipeline.stats.capacity_draws import BLOCK, Moments
 from pipeline.stats.capacity_drivers import DriverScan, scan_drivers
-from pipeline.stats.capacity_latency import fit_latency
+from pipeline.stats.capacity_latency import fit_latency, no_latency
 from pipeline.stats.capacity_limits import (
     FITS,
     UNDECIDED,
@@ -81,7 +83,7 @@ def run(
     services = []
     for place, rows in enumerate(found):
         on_progress(place, len(found))
-        services.append(_service(rows, request))
+        services.append(_service(rows, request, _instances(found, rows.service_name)))
     on_progress(len(found), len(found))
     return CapacityResult(request, tuple(services), _cost_changes(tuple(services)))
 
@@ -89,15 +91,23 @@ def run(
 CAPACITY = Job("capacity", "what a service can take, what binds it, what more needs", run)
 
 
-def _service(rows: ServiceRows, request: CapacityRequest) -> ServiceCapacity:
-    """Work out one version."""
+def _instances(found: list[ServiceRows], service: str) -> int:
+    """Give how many instances of a service there were at one time, at most, of all versions."""
+    of_versions = [rows.buckets.start_s for rows in found if rows.service_name == service]
+    return int(np.unique(np.concatenate(of_versions), return_counts=True)[1].max(initial=0))
+
+
+def _service(rows: ServiceRows, request: CapacityRequest, instances: int) -> ServiceCapacity:
+    """Work out one version of a service that has so many instances."""
     buckets = rows.buckets
     key = (rows.service_name, rows.service_version)
-    demand = _named(rows, fit_demand(buckets, key))
+    chance = chance_of(rows)
+    demand = without_demand(_named(rows, fit_demand(buckets, key)), chance)
     drivers = scan_drivers(buckets, rows.drivers, demand.lag)
-    memory = fit_memory(buckets, key)
-    scalability = _scalability(rows, key)
-    latency = fit_latency(_points(rows, demand, request), request.objective_s, key)
+    memory = without_memory(fit_memory(buckets, key), chance)
+    scalability = _scalability(rows, key, chance)
+    points = _points(rows, demand, request)
+    latency = no_latency(chance) if chance else fit_latency(points, request.objective_s, key)
     limits = (
         latency_limit(latency, request),
         cpu_limit(rows, demand),
@@ -120,7 +130,7 @@ def _service(rows: ServiceRows, request: CapacityRequest) -> ServiceCapacity:
         latency,
         limits,
         safe,
-        _replicas(safe, limits, request, buckets.most_instances) if target else None,
+        _replicas(safe, limits, request, instances, rows.meters.merged) if target else None,
         cost_per_million(buckets, request.cpu_price, request.memory_price, key)
         if request.has_prices
         else None,
@@ -173,13 +183,13 @@ def _servers(rows: ServiceRows, pool: Pool, known: np.ndarray) -> Servers:
     return slots
 
 
-def _scalability(rows: ServiceRows, key: tuple[str, ...]) -> Scalability:
+def _scalability(rows: ServiceRows, key: tuple[str, ...], chance: str) -> Scalability:
     """Fit throughput against concurrency."""
     load, throughput = rows.buckets.concurrency_mean, rows.buckets.throughput_per_s
     known = (load > 0) & (throughput > 0)
     load, throughput, moments = load[known], throughput[known], rows.buckets.moments.of(known)
     none = np.zeros(0)
-    reason = why_not_usl(load)
+    reason = chance or steady(rows) or why_not_usl(load)
     fit = None if reason else fit_usl(load, throughput)
     reason = reason or why_not_usl(load, fit)
     if reason or fit is None:
@@ -209,10 +219,23 @@ def _concurrency(rows: ServiceRows) -> Concurrency:
 
 
 def _replicas(
-    safe: SafeLoad, limits: tuple[Limit, ...], request: CapacityRequest, instances: int
+    safe: SafeLoad,
+    limits: tuple[Limit, ...],
+    request: CapacityRequest,
+    instances: int,
+    merged: int,
 ) -> Replicas:
-    """Give what a target needs; that it fits is not said before CPU is known."""
-    found = replicas(safe, request.target_per_second, instances, request.zones)
+    """Give what a target needs; that it fits is not said before CPU is known.
+
+    Where so many instances are one, as spans name none, each bears a part of what they do.
+    """
+    load = safe.per_second
+    safe = replace(
+        safe,
+        per_second=Interval(*(each / merged for each in (load.estimate, load.low, load.high))),
+        seen_per_second=safe.seen_per_second / merged,
+    )
+    found = replicas(safe, request.target_per_second, instances * merged, request.zones)
     unknown = [each.resource for each in limits if each.resource == "cpu" and each.reason]
     if found.outcome == FITS and unknown:
         return replace(found, outcome=UNDECIDED)

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.jobs import capacity_sources as sources
+from pipeline.jobs.capacity_instances import match_instances
 from pipeline.jobs.capacity_request import CapacityRequest
 from pipeline.stats.bootstrap import Floats
 
@@ -14,6 +15,10 @@ from pipeline.stats.bootstrap import Floats
 _LEAST_WATCHED = 0.9
 # Between points of a counter, in lengths of a bucket.
 MOST_APART = 1.5
+# Over so many buckets a point is spread, as where one before it was lost.
+_MOST_SPREAD = 2.0
+# A pool of so many is one without a bound.
+_UNBOUNDED = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Meters:
         cores_source, memory_limit_source: a metric or an option; empty for none.
         pools: pools whose size and use are known.
         notes: what a reader should know.
+        merged: how many instances are one here, as spans do not tell them apart.
     """
 
     cpu_cores: Floats
@@ -56,79 +62,69 @@ class Meters:
     memory_limit_source: str
     pools: tuple[Pool, ...]
     notes: tuple[str, ...]
+    merged: int = 1
 
 
 def meters_of(
     rows: pl.DataFrame,
-    counters: pl.DataFrame,
-    gauges: pl.DataFrame,
+    told: tuple[pl.DataFrame, pl.DataFrame],
     width: int,
     request: CapacityRequest,
+    is_alone: bool,
 ) -> Meters:
     """Give what is known beside buckets of spans.
 
     Args:
         rows: the buckets: service_instance_id and bucket, in their order.
-        counters, gauges: rows of capacity_counters and capacity_gauges of the same service.
+        told: rows of capacity_counters and capacity_gauges of the same service.
         width: of a bucket, in seconds.
         request: limits that are given count before those that are measured.
+        is_alone: whether no other version of the service ran at the same time.
     """
-    notes: list[str] = []
-    counters, gauges = (_same_instances(rows, each, notes) for each in (counters, gauges))
-    cores, cores_source = _limit(gauges, sources.CPU_LIMITS, request.cores, "--limit cpu")
+    matched = [match_instances(rows, each, is_alone) for each in told]
+    counters, gauges = (each.points for each in matched)
+    merged = max(each.merged for each in matched)
+    notes = [note for each in matched for note in each.notes]
+    cores, cores_source = _limit(gauges, sources.CPU_LIMITS, request.cores * merged, "--limit cpu")
     if not cores:
         cores, cores_source = _limit(gauges, sources.CPU_COUNTS, 0.0, "")
-    memory_limit = _limit(gauges, sources.MEMORY_LIMITS, request.memory_bytes, "--limit memory")
+    memory_limit = _limit(
+        gauges, sources.MEMORY_LIMITS, request.memory_bytes * merged, "--limit memory"
+    )
     counted = _limit(gauges, sources.CPU_COUNTS, 0.0, "")[0] or cores
-    busy, cpu_source = _cores(rows, counters, gauges, width, counted)
-    apart = counters.filter(pl.col("name") == cpu_source)["interval_s"].median()
-    if isinstance(apart, float) and apart > MOST_APART * width:
-        # One point would fill several buckets, and count for as many observations.
-        notes.append(
-            f"points of {cpu_source} are {apart:.0f} s apart and buckets {width} s long: "
-            "send them more often, or give --bucket 60"
-        )
+    # Shares of each, added up, are of what one of them has.
+    busy, cpu_source = _cores(rows, counters, gauges, width, counted / merged)
+    if apart := _too_far(counters, cpu_source, width):
+        notes.append(apart)
         busy = np.full(len(rows), np.nan)
     memory_source = _first(gauges, sources.MEMORY)
     levels = gauges.filter(pl.col("name") == memory_source)
-    memory = _aligned(rows, levels, "least")
     place = levels["place"].median() if len(levels) else None
     if memory_source.startswith(("jvm.", "process.runtime.jvm.")):
         notes.append(f"memory is {memory_source}: what lies outside the heap is not in it")
     return Meters(
         busy,
-        memory,
+        _aligned(rows, levels, "least"),
         place if isinstance(place, float) else 0.5,
-        cpu_source,
-        memory_source,
-        cores,
-        memory_limit[0],
-        cores_source,
-        memory_limit[1],
+        *(cpu_source, memory_source),
+        *(cores, memory_limit[0]),
+        *(cores_source, memory_limit[1]),
         tuple(_pools(rows, gauges)),
         tuple(dict.fromkeys([*notes, *_half_told(gauges)])),
+        merged,
     )
 
 
-def _same_instances(rows: pl.DataFrame, points: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
-    """Bring points and spans together where only one of them knows instances."""
-    spans = set(rows["service_instance_id"].to_list())
-    known = set(points["service_instance_id"].to_list())
-    if not known or known & spans:
-        return points
-    if spans == {""}:
-        notes.append(f"spans name no instance: metrics of {len(known)} are added up")
-        sums = [c for c in ("seconds", "least", "mean", "most") if c in points.columns]
-        keys = [c for c in ("service_name", "name", "pool", "bucket") if c in points.columns]
-        rest = [c for c in ("watched_s", "interval_s", "place") if c in points.columns]
-        added = points.sort("service_instance_id").group_by(keys, maintain_order=True)
-        return added.agg(
-            *(pl.col(c).sum() for c in sums), *(pl.col(c).min() for c in rest)
-        ).with_columns(pl.lit("").alias("service_instance_id"))
-    if known == {""} and len(spans) == 1:
-        return points.with_columns(pl.lit(next(iter(spans))).alias("service_instance_id"))
-    notes.append("metrics and spans name different instances: send the same service.instance.id")
-    return points.clear()
+def _too_far(counters: pl.DataFrame, source: str, width: int) -> str:
+    """Say so where a point of CPU time fills several buckets; it would count for as many."""
+    intervals = counters.filter(pl.col("name") == source)["interval_s"]
+    apart = intervals.median()
+    if not isinstance(apart, float) or (intervals <= MOST_APART * width).any():
+        return ""
+    return (
+        f"points of {source} are {apart:.0f} s apart and buckets {width} s long: "
+        "send them more often, or give --bucket 60"
+    )
 
 
 def _first(points: pl.DataFrame, names: Sequence[str]) -> str:
@@ -160,7 +156,10 @@ def _cores(
     name = _first(counters, sources.CPU_COUNTERS)
     if name:
         points = counters.filter(
-            (pl.col("name") == name) & (pl.col("watched_s") >= _LEAST_WATCHED * width)
+            (pl.col("name") == name)
+            & (pl.col("watched_s") >= _LEAST_WATCHED * width)
+            # A first point may be of all the time since its process began.
+            & (pl.col("interval_s") <= _MOST_SPREAD * width)
         ).with_columns((pl.col("seconds") / pl.col("watched_s")).alias("cores"))
         return _aligned(rows, points, "cores"), name
     name = _first(gauges, sources.CPU_CORES)
@@ -178,6 +177,7 @@ def _pools(rows: pl.DataFrame, gauges: pl.DataFrame) -> list[Pool]:
     found = []
     for most, used in sources.POOLS:
         sizes = gauges.filter((pl.col("name") == most) & (pl.col("most") > 0))
+        sizes = sizes.filter(pl.col("most") < _UNBOUNDED)
         for pool in sorted(set(sizes["pool"].to_list())):
             size = sizes.filter(pl.col("pool") == pool)["most"].min()
             points = gauges.filter((pl.col("name") == used) & (pl.col("pool") == pool))

@@ -1,5 +1,6 @@
 """What is asked of a capacity: whose, the objective, limits, prices and a target, checked once."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -63,9 +64,23 @@ class CapacityRequest:
                 f"capacity: buckets of {self.bucket_s} s; write {LEAST_BUCKET_S} to "
                 f"{MOST_BUCKET_S} seconds"
             )
+        for name, number in self._numbers.items():
+            if not math.isfinite(number) or number < 0:
+                raise UsageError(f"capacity: {name} of {number}; write a number of 0 or more")
         _ = self.cpu_unit
         if self.zones < 1:
             raise UsageError(f"capacity: {self.zones} zones; write 1 or more")
+
+    @property
+    def _numbers(self) -> dict[str, float]:
+        return {
+            "an objective": self.objective_s,
+            "a limit of cores": self.cores,
+            "a limit of memory": self.memory_bytes,
+            "a target": self.target_per_second,
+            "a price of a core": self.cpu_price,
+            "a price of memory": self.memory_price,
+        }
 
     @property
     def pattern(self) -> str:

@@ -1,8 +1,7 @@
 """Reading what a capacity is worked out from: buckets of time of every version of a service."""
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -13,9 +12,11 @@ from pipeline.jobs.capacity_drivers import drivers_of, read_drivers
 from pipeline.jobs.capacity_gauges import Meters, Pool, meters_of
 from pipeline.jobs.capacity_readings import finer_buckets, readings
 from pipeline.jobs.capacity_request import LEAST_BUCKET_S, MOST_BUCKET_S, CapacityRequest
-from pipeline.jobs.capacity_sources import CPU_COUNTERS, GAUGES
+from pipeline.jobs.capacity_sources import CPU_COUNTERS, GAUGES, POOL_GAUGES
+from pipeline.jobs.capacity_spans import chance_of_sample, dealt, variation
 from pipeline.jobs.capacity_sweep import concurrency, levels
 from pipeline.jobs.job import Connection, ask, asking, define_view
+from pipeline.jobs.metric_sources import POOL_KEYS
 from pipeline.lake import Lake, take_snapshot
 from pipeline.lake.catalog import define_table
 from pipeline.schema import METRICS, PROFILE_SAMPLES, SPANS
@@ -29,19 +30,13 @@ _SECOND_NANO = 1_000_000_000
 _REACH_NANO = 3600 * _SECOND_NANO
 _LAST_NANO = 2**63 - 1 - 2 * _REACH_NANO
 _OF_SPANS = ("operations", "latencies", "concurrency", "variation", "levels", "readings", "drivers")
-_NO_PHASES = pa.table(
-    {
-        "service_name": pa.array([], pa.string()),
-        "service_instance_id": pa.array([], pa.string()),
-        "phase_nano": pa.array([], pa.int64()),
-    }
-)
+_GAUGES = {"gauges": list(GAUGES), "pool_gauges": list(POOL_GAUGES), "pool_keys": list(POOL_KEYS)}
+# Of the buckets of a version, in which another one of the service ran as well.
+_AT_ONCE = 0.1
 # Of requests, whose spans must tell their CPU time for it to count for all of them.
 LEAST_TOLD = 0.9
 # What the RETIT extension of the OpenTelemetry Java agent writes, and no unit is needed for.
 RETIT = "io.retit.startcputime, io.retit.endcputime"
-# Observations of a profile that are linked to requests, for these to share out CPU time.
-LEAST_SAMPLES = 200
 
 
 @dataclass(frozen=True)
@@ -62,6 +57,7 @@ class ServiceRows:
         dealt_by: what ``self_time_s`` of the buckets is: self time, or CPU time of profiles.
         notes: what a reader should know.
         drivers: what it did beside its requests, in the same buckets.
+        chance: share of what load varies by that is chance of the sample; 0 for whole traces.
     """
 
     service_name: str
@@ -78,6 +74,7 @@ class ServiceRows:
     dealt_by: str
     notes: tuple[str, ...]
     drivers: Drivers
+    chance: float = 0.0
 
     @property
     def pools(self) -> tuple[Pool, ...]:
@@ -102,9 +99,11 @@ def read_capacity_rows(lake: Lake, request: CapacityRequest) -> list[ServiceRows
         values = _define(connection, lake, request)
         chosen = {k: values[k] for k in ("since", "until", "service")}
         connection.register("requests_as_sent", ask(connection, "capacity_requests", values))
-        counted = chosen | {"counters": list(CPU_COUNTERS)}
-        connection.register("capacity_points", ask(connection, "capacity_points", counted))
-        width = request.bucket_s or _bucket_of(connection)
+        where = {k: values[k] for k in ("has_environment", "environment")}
+        counted = chosen | where | {"counters": list(CPU_COUNTERS)}
+        points, unknown = _counted(ask(connection, "capacity_points", counted))
+        connection.register("capacity_points", points.to_arrow())
+        width = request.bucket_s or _bucket_of(points)
         bucket = {"bucket": width * _SECOND_NANO}
         window = {k: values[k] for k in ("since", "until")}
         requests = _align(connection, chosen | bucket)
@@ -118,14 +117,14 @@ def read_capacity_rows(lake: Lake, request: CapacityRequest) -> list[ServiceRows
         }
         frames["drivers"] = read_drivers(connection, values | bucket)
         frames["counters"] = _frame(ask(connection, "capacity_counters", bucket))
-        frames["profiles"] = _frame(ask(connection, "capacity_profiles", chosen | bucket))
-        gauges = chosen | bucket | {"gauges": list(GAUGES)}
+        frames["profiles"] = _frame(ask(connection, "capacity_profiles", chosen | where | bucket))
+        gauges = chosen | where | bucket | _GAUGES
         frames["gauges"] = _frame(ask(connection, "capacity_gauges", gauges))
         edges = (request.since_unix_nano or 0, request.until_unix_nano or _LAST_NANO)
         frames["concurrency"] = _frame(concurrency(requests, width * _SECOND_NANO, edges))
         frames["readings"] = readings(connection, frames, requests, width, window)
-    frames["levels"] = _frame(levels(requests))
-    return list(_services(frames, width, request))
+    frames["levels"] = _frame(levels(requests, edges))
+    return list(_services(frames, width, request, unknown))
 
 
 def _define(connection: Connection, lake: Lake, request: CapacityRequest) -> dict[str, object]:
@@ -165,21 +164,38 @@ def _frame(rows: pa.Table) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def _bucket_of(connection: Connection) -> int:
+def _counted(points: pa.Table) -> tuple[pl.DataFrame, list[tuple[str, str, str]]]:
+    """Give the points of CPU time whose unit is known; service, name and unit of the others."""
+    frame = _frame(points)
+    strange = frame.filter(pl.col("seconds").is_null())
+    unknown = strange.select("service_name", "name", "unit").unique().rows()
+    return frame.drop_nulls("seconds").drop("unit"), sorted(unknown)
+
+
+def _bucket_of(points: pl.DataFrame) -> int:
     """Give a length of buckets that the points of CPU time fill: never two of one point."""
-    connection.register("capacity_phases", _NO_PHASES)
-    wide = {"bucket": 3600 * _SECOND_NANO}
-    apart = _frame(ask(connection, "capacity_counters", wide))["interval_s"].median()
-    seconds = LEAST_BUCKET_S if not isinstance(apart, float) else round(apart)
+    apart = points.select(((pl.col("ended") - pl.col("started")) / 1e9).median()).item()
+    seconds = LEAST_BUCKET_S if apart is None else round(apart)
     return min(max(seconds, LEAST_BUCKET_S), MOST_BUCKET_S)
 
 
 def _services(
-    frames: dict[str, pl.DataFrame], width: int, request: CapacityRequest
+    frames: dict[str, pl.DataFrame],
+    width: int,
+    request: CapacityRequest,
+    unknown: list[tuple[str, str, str]],
 ) -> Iterator[ServiceRows]:
-    """Cut what was read by service and version."""
-    names = frames["concurrency"].select("service_name", "service_version").unique()
-    for service, version in sorted(names.rows()):
+    """Cut what was read by service and version, the earliest version first."""
+    began = (
+        frames["concurrency"]
+        .select("service_name", "service_version", "bucket")
+        .unique()
+        .with_columns((pl.len().over("service_name", "bucket") > 1).alias("shared"))
+        .group_by("service_name", "service_version")
+        .agg(pl.col("bucket").min(), pl.col("shared").mean())
+        .sort("service_name", "bucket", "service_version")
+    )
+    for service, version, _, shared in began.rows():
         of_spans = {
             name: frames[name].filter(
                 (pl.col("service_name") == service) & (pl.col("service_version") == version)
@@ -193,35 +209,52 @@ def _services(
             )
             for name in ("counters", "gauges", "profiles")
         }
-        yield _service((service, version), of_spans | of_metrics, width, request)
+        rows = whole(of_spans["concurrency"]).sort("service_instance_id", "bucket")
+        told = (of_metrics["counters"], of_metrics["gauges"])
+        meters = meters_of(rows, told, width, request, shared < _AT_ONCE)
+        notes = [
+            f"CPU time is not counted of {name} in {unit}: no unit of time"
+            for whose, name, unit in unknown
+            if whose == service
+        ]
+        meters = replace(meters, notes=(*meters.notes, *notes))
+        spans = of_spans | {"profiles": of_metrics["profiles"]}
+        yield _service((service, version), (rows, spans), meters, width, request)
+
+
+def _levels(found: pl.DataFrame) -> tuple[Floats, Floats]:
+    """Give levels of requests in flight, and for how long they were."""
+    return floats(found, "level"), floats(found, "seconds")
 
 
 def _service(
-    named: tuple[str, str], frames: dict[str, pl.DataFrame], width: int, request: CapacityRequest
+    named: tuple[str, str],
+    of_spans: tuple[pl.DataFrame, dict[str, pl.DataFrame]],
+    meters: Meters,
+    width: int,
+    request: CapacityRequest,
 ) -> ServiceRows:
     """Make the arrays of one version."""
-    rows = whole(frames["concurrency"]).sort("service_instance_id", "bucket")
+    rows, frames = of_spans
     own = frames["operations"]
     names = tuple(sorted(set(own["operation"].to_list())))
     completions, self_time, span_cpu, span_requests = (
         by_operation(rows, own, names, name)
         for name in ("completions", "self_time_s", "span_cpu_s", "span_cpu_requests")
     )
-    worked, dealt_by = _dealt(rows, frames["profiles"], names)
+    worked, dealt_by = dealt(rows, frames["profiles"], names)
     self_time = self_time if worked is None else worked
     told = float(span_requests.sum()) >= LEAST_TOLD * float(completions.sum()) > 0
     dealt_by = f"thread CPU time of spans ({request.cpu_attribute or RETIT})" if told else dealt_by
     requests = int(own["requests"].sum())
     sampled = abs(float(own["completions"].sum()) - requests) > 1e-6 * requests
-    meters = meters_of(rows, frames["counters"], frames["gauges"], width, request)
     _, instance = np.unique(rows["service_instance_id"].to_numpy(), return_inverse=True)
     buckets = CapacityBuckets(
         rows["bucket"].to_numpy().astype(np.float64) * width,
         float(width),
         names,
         completions / width,
-        rows["concurrency_mean"].to_numpy(),
-        rows["concurrency_peak"].to_numpy(),
+        *(rows["concurrency_mean"].to_numpy(), rows["concurrency_peak"].to_numpy()),
         meters.cpu_cores,
         self_time,
         meters.memory_bytes,
@@ -236,44 +269,11 @@ def _service(
         *named,
         buckets,
         latency_blocks(rows, buckets.throughput_per_s, instance, frames["latencies"], width),
-        requests,
-        sampled,
-        floats(frames["levels"], "level"),
-        floats(frames["levels"], "seconds"),
+        *(requests, sampled),
+        *_levels(frames["levels"]),
         meters,
-        *_variation(frames["variation"], sampled),
-        dealt_by,
-        meters.notes,
+        *variation(frames["variation"], sampled),
+        *(dealt_by, meters.notes),
         drivers_of(rows, frames["drivers"], width),
+        chance_of_sample(rows, own, buckets) if sampled else 0.0,
     )
-
-
-def _variation(
-    found: pl.DataFrame, sampled: bool
-) -> tuple[Variation | None, tuple[Variation, float] | None]:
-    """Give how much arrivals, own work and durations vary; gaps of a sample are the sample's."""
-    names = ("arrival_scv", "service_scv", "duration_scv", "duration_s")
-    if sampled or not len(found):
-        return None, None
-    arrivals, work, durations, seconds = (float(floats(found, name)[0]) for name in names)
-    known = math.isfinite(arrivals + work + durations)
-    if not known:
-        return None, None
-    return Variation(arrivals, work), (Variation(arrivals, durations), seconds)
-
-
-def _dealt(
-    rows: pl.DataFrame, profiles: pl.DataFrame, names: tuple[str, ...]
-) -> tuple[Floats | None, str]:
-    """Give CPU time of samples that are linked to requests, where there are enough, and by what."""
-    known = profiles.filter(pl.col("operation").is_in(list(names)))
-    observations = int(known["observations"].sum())
-    if observations < LEAST_SAMPLES:
-        return None, "self time"
-    added = known.group_by("service_instance_id", "bucket", "operation").agg(
-        pl.col("profile_s").sum()
-    )
-    worked = by_operation(rows, added, names, "profile_s")
-    if not worked.sum() > 0:
-        return None, "self time"
-    return worked, f"{observations} linked samples of CPU profiles"

@@ -40,7 +40,8 @@ POOLS = (
     ("http.server.threads.max", "http.server.threads.busy"),
 )
 
+POOL_GAUGES = tuple(name for pair in POOLS for name in pair)
 GAUGES = (
     *(*CPU_CORES, *CPU_SHARES, *MEMORY, *CPU_LIMITS, *CPU_COUNTS, *MEMORY_LIMITS),
-    *(name for pair in POOLS for name in pair),
+    *POOL_GAUGES,
 )

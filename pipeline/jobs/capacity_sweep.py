@@ -36,19 +36,20 @@ def concurrency(requests: pa.Table, length: int, window: tuple[int, int]) -> pa.
     return pa.table(columns)
 
 
-def levels(requests: pa.Table) -> pa.Table:
+def levels(requests: pa.Table, window: tuple[int, int]) -> pa.Table:
     """Tell for how long how many requests of a version were in flight, over all its instances.
 
     Args:
         requests: as for ``concurrency``; with ``phase_nano`` where instances have clocks of their
             own, which is added to their times.
+        window: since and until, in ns.
 
     Returns:
         One row a version and level, ordered: ``level`` and ``seconds``.
     """
     names, level, seconds = [], [], []
     for named, started, ended, weight in _groups(requests, _VERSION):
-        found = level_times(started, ended, weight)
+        found = level_times(np.clip(started, *window), np.clip(ended, *window), weight)
         names.append((named, len(found[0])))
         level.append(found[0])
         seconds.append(found[1])

@@ -93,11 +93,6 @@ class CapacityBuckets:
         """Give how many instances there are."""
         return len(np.unique(self.instance))
 
-    @property
-    def most_instances(self) -> int:
-        """Give how many instances there were at one time, at most."""
-        return int(np.unique(self.start_s, return_counts=True)[1].max(initial=0))
-
 
 @dataclass(frozen=True)
 class LatencyBlocks:

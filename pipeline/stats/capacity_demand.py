@@ -92,7 +92,7 @@ def fit_demand(buckets: CapacityBuckets, key: tuple[str, ...]) -> Demand:
     disagree = tuple(
         name
         for name, one, other in zip(buckets.operations, own, checked, strict=False)
-        if not np.isnan(other.estimate) and not one.meets(other)
+        if not np.isnan(one.estimate + other.estimate) and not one.meets(other)
     )
     merged = tuple(
         " + ".join(buckets.operations[each] for each in group) for group in groups if len(group) > 1

@@ -80,7 +80,7 @@ def fit_latency(points: LoadPoints, objective_s: float, key: tuple[str, ...]) ->
     """
     reason = _why_not(points)
     if reason:
-        return _nothing(reason)
+        return no_latency(reason)
     rising = isotonic(points)
     models = models_of(points, rising)
     parts = folds(len(points.throughput))
@@ -96,7 +96,7 @@ def fit_latency(points: LoadPoints, objective_s: float, key: tuple[str, ...]) ->
         if name not in barred and question.is_answered(curve[None, :])[0]
     ]
     if not choice:
-        return _nothing(_why_none(rising, question))
+        return no_latency(_why_none(rising, question))
     out = counted(points)[None, :]
     stacked = np.array([erring[each].sum(axis=0, keepdims=True) for each in choice])
     name = choice[int(simplest(stacked, out, choice, question.by_chance)[0])]
@@ -148,7 +148,7 @@ def _why_none(rising: Floats, question: Question) -> str:
     )
 
 
-def _nothing(reason: str) -> LatencyFit:
+def no_latency(reason: str) -> LatencyFit:
     """Give what is known where latency is not identified."""
     nan, empty = np.nan, np.zeros(0)
     unknown = Interval(nan, nan, nan)

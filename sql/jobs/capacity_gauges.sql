@@ -6,13 +6,17 @@ WITH points AS (
     COALESCE(metrics.service_version, '') AS service_version,
     COALESCE(metrics.service_instance_id, '') AS service_instance_id,
     name,
-    COALESCE(
-      attributes['db.client.connection.pool.name'],
-      attributes['pool.name'],
-      attributes['jvm.thread.pool.name'],
-      attributes['executor.name'],
-      ''
-    ) AS pool,
+    CASE
+      WHEN LIST_CONTAINS(CAST($pool_gauges AS VARCHAR[]), name)
+        THEN COALESCE(
+          LIST_FILTER(
+            LIST_TRANSFORM(CAST($pool_keys AS VARCHAR[]), LAMBDA key: metrics.attributes[key]),
+            LAMBDA told: told IS NOT NULL
+          )[1],
+          ''
+        )
+      ELSE ''
+    END AS pool,
     series_id,
     time_unix_nano,
     -- A point is the level at the end of its interval, also where it is read a little late.
@@ -26,6 +30,10 @@ WITH points AS (
     AND phases.service_instance_id = COALESCE(metrics.service_instance_id, '')
   WHERE LIST_CONTAINS(CAST($gauges AS VARCHAR[]), name)
     AND metrics.service_name GLOB $service
+    AND (
+      NOT $has_environment
+      OR COALESCE(metrics.deployment_environment, $environment) = $environment
+    )
     AND metric_type IN ('gauge', 'sum')
     AND COALESCE(flags, 0) & 1 = 0
     AND time_unix_nano > $since
@@ -38,6 +46,12 @@ WITH points AS (
       attributes['state'],
       'used'
     ) IN ('used', 'active', 'busy', 'user', 'system')
+    AND COALESCE(
+      attributes['cpu.mode'],
+      attributes['process.cpu.state'],
+      attributes['container.cpu.state'],
+      ''
+    ) NOT IN ('idle', 'wait', 'iowait', 'steal')
   QUALIFY ROW_NUMBER() OVER (
       PARTITION BY name, metrics.service_name, metric_type, series_id, time_unix_nano
       ORDER BY ingest_time_unix_nano, ingest_batch_id

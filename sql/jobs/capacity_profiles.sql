@@ -31,6 +31,10 @@ LEFT JOIN capacity_phases AS phases
 WHERE samples.profile_type = 'cpu'
   AND samples.sample_unit = 'nanoseconds'
   AND NOT samples.is_cumulative
+  AND (
+    NOT $has_environment
+    OR COALESCE(samples.deployment_environment, $environment) = $environment
+  )
   AND samples.time_unix_nano >= $since
   AND samples.time_unix_nano < $until
 GROUP BY ALL

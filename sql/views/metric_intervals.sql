@@ -53,6 +53,9 @@ WITH once AS (
     CASE
       WHEN metric_type <> 'sum'
         THEN count < previous_count
+      -- What is no number is above and below nothing: what follows it is no restart.
+      WHEN NOT ISFINITE(previous_value_double) OR NOT ISFINITE(value_double)
+        THEN FALSE
       WHEN value_int IS NOT NULL AND previous_value_int IS NOT NULL
         THEN is_monotonic AND value_int < previous_value_int
       ELSE is_monotonic AND COALESCE(value_double, CAST(value_int AS DOUBLE))

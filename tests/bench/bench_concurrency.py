@@ -21,7 +21,7 @@ def main() -> list[Measure]:
     with asking() as connection:
         connection.register("capacity_requests", requests)
         sweep = best(lambda: concurrency(requests, 60 * SECOND, (0, 2**62)))
-        whole = best(lambda: levels(requests))
+        whole = best(lambda: levels(requests, (0, 2**62)))
         bare = best(
             lambda: connection.execute(
                 "CREATE OR REPLACE TEMP TABLE bare AS SELECT started AS time FROM capacity_requests"

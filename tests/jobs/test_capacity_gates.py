@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from pipeline.lake import Lake, append, open_lake
 from pipeline.report.capacity import WRITERS
 from pipeline.schema import METRICS, SPANS
 from tests.jobs.capacity_lake import CPU_COUNTER, NOON, SECOND, span, spans_table
+from tests.jobs.capacity_ramp import capacities, land_ramp
 from tests.metrics.conftest import rows_of
 
 BUCKETS, A_BUCKET = 40, 12
@@ -160,3 +162,41 @@ def test_buckets_of_an_instance_begin_where_its_counters_are_read(lake: Lake) ->
     cores = found.buckets.cpu_cores[found.buckets.instance == 0]
     # As far apart as those of one interval: means of two would differ by 0.7 of that.
     assert cores.std() == pytest.approx(0.03, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("instances", "rate"), [(1, lambda _: 50.0), (8, lambda _: 20.0), (1, lambda n: 10.0 + n)]
+)
+def test_of_a_small_sample_nothing_is_told_that_goes_with_load(
+    lake: Lake, instances: int, rate: Callable[[int], float]
+) -> None:
+    # One trace in a hundred: most of what load seems to vary by is chance, ramped or not.
+    for number in range(instances):
+        land_ramp(lake, instance=f"shop-{number}", rate=rate, kept=0.01, seed=number)
+    (found,) = capacities(lake, objective_s=0.3, memory_bytes=1e9, target_per_second=100.0)
+    reasons = (found.demand.reason, found.memory.reason, found.latency.reason)
+    for reason in (*reasons, found.scalability.reason):
+        assert "is chance of the sample; keep more traces, or give --bucket 60" in reason
+    assert not found.memory.leaks
+    assert found.replicas is not None
+    assert found.replicas.outcome == "undecided"
+
+
+def test_of_a_sample_that_is_large_enough_costs_are_told(lake: Lake) -> None:
+    land_ramp(lake, rate=lambda n: 20.0 + 8 * n, kept=0.5)
+    (found,) = capacities(lake)
+    assert found.rows.chance < 0.05
+    assert found.demand.mean.holds(0.02)
+
+
+def test_of_few_requests_in_flight_no_contention_is_told(lake: Lake) -> None:
+    land_ramp(lake, rate=lambda _: 0.3, buckets=120)
+    (found,) = capacities(lake)
+    assert "requests were in flight on average" in found.scalability.reason
+
+
+def test_of_a_steady_load_no_contention_is_told(lake: Lake) -> None:
+    # One request in three seconds, each of 10 s or so: from 0.5 to 8 in flight, by chance alone.
+    land_ramp(lake, rate=lambda _: 0.3, buckets=120, took_s=lambda rng, n: rng.gamma(4, 2.5, n))
+    (found,) = capacities(lake)
+    assert "by chance: ramp the load" in found.scalability.reason

@@ -1,5 +1,7 @@
 """What a sum added between its points, whoever restarted, repeated or went missing meanwhile."""
 
+import math
+
 import pytest
 
 DELTAS = "SELECT delta FROM metric_rates ORDER BY series_id, time_unix_nano"
@@ -37,6 +39,16 @@ def test_a_reset_whose_start_is_its_own_time_only_begins_the_count(ask, number):
 def test_a_falling_value_is_a_reset_of_a_monotonic_sum(ask, number):
     points = [number(10, 50, start=0), number(20, 3, start=0), number(30, 4, start=0)]
     assert ask(RATES, *points)[1:] == [(3.0, 10.0, 0.3, True), (1.0, 10.0, 0.1, False)]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_value_that_is_no_number_is_no_reset_and_nothing_is_counted_twice(ask, number, value):
+    points = [number(10, 50.0), number(20, value), number(30, 53.0), number(40, 54.0)]
+    found = ask(RATES, *points)
+    assert [row[3] for row in found] == [False] * 4
+    # What was added about it is not known; after it counting goes on.
+    assert not any(math.isfinite(row[0]) for row in found[1:3])
+    assert found[3][0] == 1.0
 
 
 def test_a_sum_that_may_fall_gives_plain_differences(ask, number):

@@ -1,0 +1,71 @@
+"""Load that varies by chance alone: what it seems to go with tells nothing.
+
+Source: Fuller (1987), Measurement Error Models, section 1.1, for slopes that errors flatten.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.jobs.capacity_request import MOST_BUCKET_S
+from pipeline.jobs.capacity_rows import ServiceRows
+from pipeline.stats.bootstrap import Interval
+from pipeline.stats.capacity_demand import Demand
+from pipeline.stats.capacity_flat import varies_by_chance
+from pipeline.stats.capacity_memory import MemoryFit
+
+# Of what load varies by: what goes with it then looks weaker by so much, and no interval says so.
+MOST_CHANCE = 0.05
+_LEAST_IN_FLIGHT = 1.0
+_UNKNOWN = Interval(np.nan, np.nan, np.nan)
+
+
+def chance_of(rows: ServiceRows) -> str:
+    """Say that a sample is too small to tell what goes with load; empty where it is not."""
+    if rows.chance <= MOST_CHANCE:
+        return ""
+    longer = ", or give --bucket 60" if rows.buckets.width_s < MOST_BUCKET_S else ""
+    return (
+        f"traces are sampled: {rows.chance:.0%} of what load varies by is chance of the sample; "
+        f"keep more traces{longer}"
+    )
+
+
+def steady(rows: ServiceRows) -> str:
+    """Say that load is too low, or varies as counts do by chance; empty where it does not."""
+    buckets = rows.buckets
+    most = float(buckets.concurrency_mean.max(initial=0.0))
+    if most < _LEAST_IN_FLIGHT:
+        return (
+            f"never more than {most:.2g} requests were in flight on average: what they wait for "
+            "cannot be told; ramp the load"
+        )
+    counts = buckets.throughput_per_s * buckets.width_s
+    if rows.sampled or not varies_by_chance(counts, buckets.instance):
+        return ""
+    return "load varies no more than counts do by chance: ramp the load"
+
+
+def without_demand(demand: Demand, reason: str) -> Demand:
+    """Leave of costs what spans themselves tell, for a reason; all where there is none."""
+    if not reason or not demand.buckets:
+        return demand
+    return replace(
+        demand,
+        reason=reason,
+        mean=_UNKNOWN,
+        background=_UNKNOWN,
+        by_operation=demand.by_operation if demand.is_told else (),
+        check=(),
+        draws=np.zeros((0, 2)),
+        disagree=(),
+        notes=(),
+    )
+
+
+def without_memory(memory: MemoryFit, reason: str) -> MemoryFit:
+    """Leave nothing of memory, for a reason; all where there is none."""
+    if not reason or not memory.buckets:
+        return memory
+    unknown = (_UNKNOWN, _UNKNOWN, _UNKNOWN)
+    return MemoryFit(reason, *unknown, np.zeros((0, 2)), False, memory.buckets)
