@@ -15,7 +15,6 @@ from pipeline.jobs.capacity_answer import (
     Scalability,
     ServiceCapacity,
 )
-from pipeline.jobs.capacity_blocks import of_blocks
 from pipeline.jobs.capacity_bounds import (
     cpu_limit,
     latency_limit,
@@ -24,7 +23,7 @@ from pipeline.jobs.capacity_bounds import (
     scalability_limit,
 )
 from pipeline.jobs.capacity_chance import chance_of, steady, without_demand, without_memory
-from pipeline.jobs.capacity_gauges import Pool
+from pipeline.jobs.capacity_latency import latency_of
 from pipeline.jobs.capacity_request import CapacityRequest
 from pipeline.jobs.capacity_rows import ServiceRows, read_capacity_rows
 from pipeline.jobs.job import Job
@@ -33,9 +32,7 @@ from pipeline.stats.bootstrap import Interval
 from pipeline.stats.capacity_band import scalability_band
 from pipeline.stats.capacity_cost import cost_change, cost_per_million
 from pipeline.stats.capacity_demand import Demand, fit_demand
-from pipeline.stats.capacity_draws import BLOCK, Moments
 from pipeline.stats.capacity_drivers import DriverScan, scan_drivers
-from pipeline.stats.capacity_latency import fit_latency, no_latency
 from pipeline.stats.capacity_limits import (
     FITS,
     UNDECIDED,
@@ -46,14 +43,11 @@ from pipeline.stats.capacity_limits import (
     safe_load,
 )
 from pipeline.stats.capacity_memory import MemoryFit, fit_memory
-from pipeline.stats.capacity_points import LoadPoints, Servers
 from pipeline.stats.usl import fit_usl, why_not_usl
 
 # The level exceeded 1 % of the time, and the normal score of it.
 _EXCEEDED = 0.01
 _SCORE = 2.3263
-# So near to the duration of quiet requests is what they hold of a slot that is theirs all along.
-_ALL_ALONG = 0.15
 # Of what is drawn of a fit: points, and how far beyond the highest concurrency seen.
 _GRID, _REACH = 60, 1.2
 
@@ -106,8 +100,7 @@ def _service(rows: ServiceRows, request: CapacityRequest, instances: int) -> Ser
     drivers = scan_drivers(buckets, rows.drivers, demand.lag)
     memory = without_memory(fit_memory(buckets, key), chance)
     scalability = _scalability(rows, key, chance)
-    points = _points(rows, demand, request)
-    latency = no_latency(chance) if chance else fit_latency(points, request.objective_s, key)
+    latency = latency_of(rows, demand, request, chance)
     limits = (
         latency_limit(latency, request),
         cpu_limit(rows, demand),
@@ -148,39 +141,6 @@ def _named(rows: ServiceRows, demand: Demand) -> Demand:
         "(OpenTelemetry hostmetrics receiver or process instrumentation)"
     )
     return replace(demand, reason=reason)
-
-
-def _points(rows: ServiceRows, demand: Demand, request: CapacityRequest) -> LoadPoints:
-    """Give the spans of time that have a load and a latency."""
-    found = rows.latencies
-    median = request.objective_quantile == 0.5
-    latency = found.latency_p50_s if median else found.latency_p95_s
-    known = (found.throughput_per_s > 0) & (found.concurrency > 0) & (latency > 0)
-    # Of spans that are longer than a bucket, fewer hang together.
-    block = max(1, round(BLOCK * rows.buckets.width_s / found.width_s))
-    return LoadPoints(
-        found.throughput_per_s[known],
-        found.concurrency[known],
-        latency[known],
-        demand.mean.estimate,
-        demand.background.estimate,
-        rows.meters.cores,
-        Moments(found.start_s[known], found.instance[known], block),
-        request.objective_quantile,
-        rows.variation,
-        tuple(_servers(rows, pool, known) for pool in rows.pools if pool.size >= 1),
-    )
-
-
-def _servers(rows: ServiceRows, pool: Pool, known: np.ndarray) -> Servers:
-    """Give the slots of a pool, and how alike services are where a request is one of them."""
-    found = rows.latencies
-    busy = of_blocks(rows.buckets, found, pool.used)[known]
-    slots = Servers(pool.name, round(pool.size), busy)
-    held = slots.usual_s(found.throughput_per_s[known])
-    if rows.durations and abs(held / rows.durations[1] - 1) <= _ALL_ALONG:
-        return replace(slots, variation=rows.durations[0])
-    return slots
 
 
 def _scalability(rows: ServiceRows, key: tuple[str, ...], chance: str) -> Scalability:

@@ -8,7 +8,7 @@ from pipeline.stats.bootstrap import Floats, Interval
 from pipeline.stats.capacity_cost import Cost
 from pipeline.stats.capacity_demand import Demand
 from pipeline.stats.capacity_drivers import DriverScan
-from pipeline.stats.capacity_latency import LatencyFit
+from pipeline.stats.capacity_latency_fit import LatencyFit
 from pipeline.stats.capacity_limits import DOES_NOT_FIT, FITS, Limit, Replicas, SafeLoad
 from pipeline.stats.capacity_memory import MemoryFit
 from pipeline.stats.usl import Usl

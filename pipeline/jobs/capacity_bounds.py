@@ -11,7 +11,8 @@ from pipeline.jobs.capacity_rows import ServiceRows
 from pipeline.stats.bootstrap import Floats, Interval
 from pipeline.stats.capacity_demand import Demand
 from pipeline.stats.capacity_draws import spread_draws
-from pipeline.stats.capacity_latency import MOST_UNANSWERED, LatencyFit
+from pipeline.stats.capacity_latency import MOST_UNANSWERED
+from pipeline.stats.capacity_latency_fit import LatencyFit
 from pipeline.stats.capacity_limits import (
     MOST_MEMORY,
     MOST_OF_PEAK,
@@ -22,6 +23,7 @@ from pipeline.stats.capacity_limits import (
     ratio_limit,
 )
 from pipeline.stats.capacity_memory import MemoryFit
+from pipeline.stats.capacity_models import CONSTANT
 
 _BUSIEST = 0.75
 _LEAST_POOL_BUCKETS = 10
@@ -33,11 +35,18 @@ def latency_limit(latency: LatencyFit, request: CapacityRequest) -> Limit:
         return not_identified("latency", "no objective; give --slo p95=600ms")
     if latency.reason:
         return not_identified("latency", latency.reason)
+    if math.isnan(latency.limit.low) and latency.model == CONSTANT:
+        return not_identified(
+            "latency",
+            "latency does not rise with load in what was seen, and lies too near to the objective "
+            "to tell on which side of it: watch longer",
+        )
     if math.isnan(latency.limit.low):
         return not_identified(
             "latency",
-            f"in more than {MOST_UNANSWERED:.0%} of draws from what was seen no model meets the "
-            "objective: ramp the load until latency is near to it, with minutes at each step",
+            "by what was seen the objective may be held at no load at all, or in more than "
+            f"{MOST_UNANSWERED:.0%} of draws no model meets it: ramp the load until latency is "
+            "near to it, with minutes at each step",
         )
     if math.isinf(latency.limit.low):
         return not_identified("latency", "latency does not rise with load in what was seen")

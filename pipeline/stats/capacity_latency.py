@@ -5,25 +5,25 @@ Barlow et al. (1972), Statistical Inference under Order Restrictions, for the fi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from pipeline.stats.bootstrap import Floats, Interval, Ints, percentiles
+from pipeline.stats.bootstrap import CONFIDENCE, Floats, Interval, Ints, percentiles
 from pipeline.stats.capacity_choice import counted, errors, folds, simplest
 from pipeline.stats.capacity_draws import spread, spreading
+from pipeline.stats.capacity_latency_fit import LatencyFit, no_latency, why_not
 from pipeline.stats.capacity_limits import EXTRAPOLATED
 from pipeline.stats.capacity_models import CONSTANT, SEEN_ALONE, Model, models_of
 from pipeline.stats.capacity_points import LoadPoints
 from pipeline.stats.capacity_reach import Question
 from pipeline.stats.queue_tables import MOST_UTILISATION
 
-LEAST_BUCKETS = 20
-LEAST_VARIATION = 0.2
 _BUSY = 0.75
 _GRID = 300
 _PARAMETERS = 3
+# Of the logarithm of latency: a model that errs so much, and more than a constant, tells nothing.
+_FAR_OFF = float(np.log(1.5))
 # Of the load that was seen: no model is asked for more.
 _MOST_REACH = 3.0
 # Where so many blocks were above the objective, the load that broke it was seen.
@@ -37,36 +37,6 @@ _DRAWS_AT_ONCE = 50
 _LITTLE = 1.5
 
 
-@dataclass(frozen=True)
-class LatencyFit:
-    """How latency grows.
-
-    Attributes:
-        reason: why it is not identified; empty where it is.
-        model: one of MODELS; empty for none.
-        held_out: mean absolute error of its logarithm on blocks that a model has not seen.
-        chosen: share of draws that each model predicted best.
-        isotonic_gap: mean absolute logarithm of the model beside the fit that only rises.
-        isotonic_limit: highest load seen at which that fit holds the objective; NaN for none.
-        throughput: g loads, rising from 0.
-        estimate, low, high: g latencies with their 90 % band, in seconds.
-        limit: most throughput that holds the objective; NaN without one, infinite where latency
-            does not rise with load.
-    """
-
-    reason: str
-    model: str
-    held_out: Mapping[str, float]
-    chosen: Mapping[str, float]
-    isotonic_gap: float
-    isotonic_limit: float
-    throughput: Floats
-    estimate: Floats
-    low: Floats
-    high: Floats
-    limit: Interval
-
-
 def fit_latency(points: LoadPoints, objective_s: float, key: tuple[str, ...]) -> LatencyFit:
     """Choose a model by held-out error and find where it meets an objective.
 
@@ -78,7 +48,7 @@ def fit_latency(points: LoadPoints, objective_s: float, key: tuple[str, ...]) ->
         objective_s: the latency that must be held; 0 for none.
         key: what they are of; draws depend on it alone.
     """
-    reason = _why_not(points)
+    reason = why_not(points.throughput)
     if reason:
         return no_latency(reason)
     rising = isotonic(points)
@@ -100,6 +70,8 @@ def fit_latency(points: LoadPoints, objective_s: float, key: tuple[str, ...]) ->
     out = counted(points)[None, :]
     stacked = np.array([erring[each].sum(axis=0, keepdims=True) for each in choice])
     name = choice[int(simplest(stacked, out, choice, question.by_chance)[0])]
+    if held_out[name] > max(_FAR_OFF, held_out[CONSTANT]):
+        return no_latency(_far_off(name, held_out[name]))
     drawn, chosen = _drawn(points, {each: models[each] for each in choice}, question, key)
     model, estimate = models[name], curves[name]
     apart = model(_left_out(points), grid)
@@ -110,6 +82,14 @@ def fit_latency(points: LoadPoints, objective_s: float, key: tuple[str, ...]) ->
         _seen_limit(points, rising, objective_s),
         *(grid, estimate, low, high),
         _limit(points, question, (estimate, drawn, apart), name),
+    )
+
+
+def _far_off(name: str, error: float) -> str:
+    """Say that no model tells what it has not seen."""
+    return (
+        f"the best model that rises with load ({name}) is {np.expm1(error):.0%} off what it has "
+        "not seen, and worse than a constant: watch each step of the load for longer"
     )
 
 
@@ -148,13 +128,6 @@ def _why_none(rising: Floats, question: Question) -> str:
     )
 
 
-def no_latency(reason: str) -> LatencyFit:
-    """Give what is known where latency is not identified."""
-    nan, empty = np.nan, np.zeros(0)
-    unknown = Interval(nan, nan, nan)
-    return LatencyFit(reason, "", {}, {}, nan, nan, empty, empty, empty, empty, unknown)
-
-
 def isotonic(points: LoadPoints) -> Floats:
     """Give n latencies that only rise with load, as near to those measured as can be."""
     order = np.argsort(points.throughput, kind="stable")
@@ -175,24 +148,6 @@ def rises(points: LoadPoints, key: tuple[str, ...]) -> bool:
         above, below = logs[places[busy[places]]], logs[places[quiet[places]]]
         drawn.append(above.mean() - below.mean() if len(above) and len(below) else np.nan)
     return bool(np.nanquantile(drawn, 0.05) > 0)
-
-
-def _why_not(points: LoadPoints) -> str:
-    """Say why latency against load is not identified; empty where it is."""
-    count = len(points.throughput)
-    if count < LEAST_BUCKETS:
-        return (
-            f"{count} spans of time with enough requests for their latency, "
-            f"{LEAST_BUCKETS} are needed: watch longer"
-        )
-    load = points.throughput
-    variation = float(load.std() / load.mean())
-    if variation < LEAST_VARIATION:
-        return (
-            f"load varies by {100 * variation:.0f} % about its mean, "
-            f"{100 * LEAST_VARIATION:.0f} are needed: ramp the load"
-        )
-    return ""
 
 
 def _drawn(
@@ -263,7 +218,7 @@ def _limit(
     if not question.objective_s > 0:
         return unknown
     if model == CONSTANT:
-        return Interval(*(3 * [np.inf if estimate[0] <= question.objective_s else 0.0]))
+        return _all_or_nothing(points, question, drawn)
     own = question.reach(estimate[None, :])
     reached = question.reach(drawn)[:, None]
     if np.isnan(reached).mean() > MOST_UNANSWERED:
@@ -271,7 +226,18 @@ def _limit(
     factor = spreading(reached, question.reach(apart)[:, None], points.when, _PARAMETERS)
     # An endless estimate has nothing to spread draws about.
     wide = spread(own, reached, factor) if np.isfinite(own[0]) else reached
-    return percentiles(float(own[0]), np.maximum(wide[:, 0], 0.0))
+    found = percentiles(float(own[0]), np.maximum(wide[:, 0], 0.0))
+    # That some load holds the objective, or none does, is no answer.
+    return unknown if found.low == 0 < found.high else found
+
+
+def _all_or_nothing(points: LoadPoints, question: Question, drawn: Floats) -> Interval:
+    """Give endless or no load where latency does not rise, NaN where draws lie on both sides."""
+    seen = int(np.searchsorted(question.grid, points.throughput.max()))
+    above = float((drawn[:, min(seen, _GRID - 1)] > question.objective_s).mean())
+    if min(above, 1 - above) > (1 - CONFIDENCE) / 2:
+        return Interval(np.nan, np.nan, np.nan)
+    return Interval(*(3 * [np.inf if above < 0.5 else 0.0]))
 
 
 def _loads(points: LoadPoints) -> tuple[Floats, float]:

@@ -17,7 +17,7 @@ from pipeline.stats.queueing import erlang_c, response_quantile
 MOST_UTILISATION = 0.99
 _RHO = np.linspace(0, MOST_UTILISATION, 512)
 # Squared coefficients of variation that are told apart, and those that a table is made for.
-_STEP, _LEAST_SCV, _MOST_SCV = 0.05, 0.05, 10.0
+_STEP, _LEAST_SCV, _MOST_SCV = 0.05, 0.05, 100.0
 # In times of service: what a sum of wait and service is worked out at.
 _NEAR, _NEAR_POINTS, _FAR_POINTS = 8.0, 1601, 600
 

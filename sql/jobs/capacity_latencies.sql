@@ -1,8 +1,9 @@
 -- One row an instance and a span of time: median and p95 of the requests that ended in it.
--- A span is six buckets, or so many that 24 spans are left. Where requests that wait come together,
--- a quantile of a short time is too low, by a share that halves as the time doubles: what the span
--- is above the mean of its halves is added once more (the jackknife's way). The least duration that
--- so large a part of the weight does not exceed, where one more request is slower than all.
+-- A span is six buckets, or as many as have 80 requests, or so many that 24 spans are left. Where
+-- requests that wait come together, a quantile of a short time is too low, by a share that halves
+-- as the time doubles: what the span is above the mean of its halves is added once more (the
+-- jackknife's way), where a half has the 40 requests of which p95 is not the slowest. The least
+-- duration that so large a part of the weight does not exceed, where one more request is slower.
 WITH ended AS (
   SELECT
     service_name,
@@ -20,7 +21,13 @@ WITH ended AS (
     service_name,
     service_version,
     CAST(
-      GREATEST(1, LEAST(6, FLOOR(COUNT(DISTINCT (service_instance_id, bucket)) / 24))) AS BIGINT
+      GREATEST(
+        1,
+        LEAST(
+          GREATEST(6, CEIL(80 * COUNT(DISTINCT (service_instance_id, bucket)) / COUNT(*))),
+          FLOOR(COUNT(DISTINCT (service_instance_id, bucket)) / 24)
+        )
+      ) AS BIGINT
     ) AS merged
   FROM ended
   GROUP BY ALL
@@ -80,7 +87,13 @@ SELECT
   block,
   merged,
   requests,
-  GREATEST(2 * p50_s - half_p50_s, p50_s / 2) AS latency_p50_s,
-  GREATEST(2 * p95_s - half_p95_s, p95_s / 2) AS latency_p95_s
+  CASE
+    WHEN requests >= 80 THEN GREATEST(2 * p50_s - half_p50_s, p50_s / 2)
+    ELSE p50_s
+  END AS latency_p50_s,
+  CASE
+    WHEN requests >= 80 THEN GREATEST(2 * p95_s - half_p95_s, p95_s / 2)
+    ELSE p95_s
+  END AS latency_p95_s
 FROM spans
 ORDER BY ALL

@@ -200,3 +200,21 @@ def test_of_a_steady_load_no_contention_is_told(lake: Lake) -> None:
     land_ramp(lake, rate=lambda _: 0.3, buckets=120, took_s=lambda rng, n: rng.gamma(4, 2.5, n))
     (found,) = capacities(lake)
     assert "by chance: ramp the load" in found.scalability.reason
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_latency_that_does_not_rise_is_no_limit_of_nothing(lake: Lake, seed: int) -> None:
+    # Exponential times with p95 at 300 ms at every load, and an objective just above that.
+    def took(rng: np.random.Generator, count: int) -> np.ndarray:
+        return rng.exponential(0.1, count)
+
+    land_ramp(lake, rate=lambda n: 3 + 6 * n / 45, buckets=45, took_s=took, seed=seed)
+    (found,) = capacities(lake, objective_s=0.32)
+    (latency,) = (each for each in found.limits if each.resource == "latency")
+    assert "does not rise with load" in latency.reason or "of draws" in latency.reason
+
+
+def test_of_a_handful_of_requests_there_is_no_p95(lake: Lake) -> None:
+    land_ramp(lake, rate=lambda n: 1.5 + 2 * n / 45, buckets=45)
+    (found,) = capacities(lake, objective_s=0.32)
+    assert "enough requests for their latency, 20 are needed: watch longer" in found.latency.reason

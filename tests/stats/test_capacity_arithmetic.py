@@ -168,6 +168,18 @@ def test_latency_that_does_not_depend_on_load_sets_no_limit() -> None:
     assert math.isinf(found.limit.low)
 
 
+@pytest.mark.parametrize(("objective_s", "limit"), [(0.2, math.nan), (0.25, math.inf), (0.15, 0.0)])
+def test_on_which_side_of_an_objective_a_constant_lies_is_told_beyond_chance(
+    objective_s: float, limit: float
+) -> None:
+    load = np.random.default_rng(2).permutation(np.linspace(10, 90, 60))
+    latency = 0.2 * np.random.default_rng(3).lognormal(0, 0.1, 60)
+    found = fit_latency(LoadPoints(load, load * 0.1, latency, 0.0, 0.0, 0.0), objective_s, KEY)
+    assert found.model == CONSTANT
+    assert found.limit.estimate == pytest.approx(limit, nan_ok=True)
+    assert found.limit.low == pytest.approx(limit, nan_ok=True)
+
+
 def test_the_least_limit_binds_and_what_is_not_identified_does_not() -> None:
     limits = (
         not_identified("memory", "no data"),
