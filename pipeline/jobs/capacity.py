@@ -43,6 +43,7 @@ from pipeline.stats.capacity_limits import (
     safe_load,
 )
 from pipeline.stats.capacity_memory import MemoryFit, fit_memory
+from pipeline.stats.concurrency import exceeded_level
 from pipeline.stats.usl import fit_usl, why_not_usl
 
 # The level exceeded 1 % of the time, and the normal score of it.
@@ -170,9 +171,10 @@ def _concurrency(rows: ServiceRows) -> Concurrency:
         # A peak of a sample cannot be scaled: its gaps are those of the sample.
         buckets = rows.buckets
         by_time = np.unique(buckets.start_s, return_inverse=True)[1]
-        most = float(np.bincount(by_time, buckets.concurrency_mean).max()) if len(by_time) else mean
-        exceeded, peak = (level + _SCORE * math.sqrt(level) for level in (mean, most))
-        return Concurrency(mean, exceeded, peak, True)
+        summed = np.bincount(by_time, buckets.concurrency_mean) if len(by_time) else [mean]
+        means = np.asarray(summed, dtype=np.float64)
+        peak = float(means.max() + _SCORE * math.sqrt(means.max()))
+        return Concurrency(mean, exceeded_level(means, _EXCEEDED), peak, True)
     above = 1 - np.cumsum(seconds) / total
     exceeded = float(levels[int(np.argmax(above <= _EXCEEDED))])
     return Concurrency(mean, exceeded, float(levels[-1]), False)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import pdtrc
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -150,3 +151,25 @@ def level_times(started: Ints, ended: Ints, weight: Floats | None = None) -> tup
         seconds = np.bincount(place, lasted, len(known)) / 1e9
     there = seconds > 0
     return known[there] / (1 if weight is None else _PARTS), seconds[there]
+
+
+def exceeded_level(means: Floats, share: float) -> float:
+    """Give the level of requests in flight that is exceeded a share of the time.
+
+    Requests that come at random are in flight as many as Poisson has it about each mean.
+
+    Args:
+        means: of n times of equal length, 1 or more.
+        share: of the time, above 0 and below 1.
+
+    >>> exceeded_level(np.array([4.0]), 0.05), exceeded_level(np.array([4.0, 400.0]), 0.01)
+    (8.0, 442.0)
+    """
+    low, high = -1, int(means.max() + 10 * np.sqrt(means.max()) + 10)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if float(pdtrc(middle, means).mean()) > share:
+            low = middle
+        else:
+            high = middle
+    return float(high)

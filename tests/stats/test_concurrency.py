@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.stats.concurrency import Floats, Ints, level_times, sweep
+from pipeline.stats.concurrency import Floats, Ints, exceeded_level, level_times, sweep
 
 ALWAYS = (0, 10**18)
 intervals = st.lists(
@@ -107,3 +107,12 @@ def test_weights_of_one_are_no_weights(drawn: list[tuple[int, int, float]]) -> N
         level_times(started, ended), level_times(started, ended, ones), strict=True
     ):
         assert first.tolist() == second.tolist()
+
+
+def test_the_level_exceeded_of_loads_that_differ_is_that_of_the_busy_ones() -> None:
+    # A tenth of the time 400 are in flight on average: exceeded for 1 % of all, for 10 % of those.
+    rng = np.random.default_rng(1)
+    means = np.repeat([40.0, 400.0], [900, 100])
+    seen = rng.poisson(np.tile(means, 200))
+    assert exceeded_level(means, 0.01) == pytest.approx(np.quantile(seen, 0.99), abs=1)
+    assert exceeded_level(np.zeros(3), 0.01) == 0
