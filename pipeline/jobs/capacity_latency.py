@@ -13,9 +13,10 @@ from pipeline.stats.capacity_draws import BLOCK, Moments
 from pipeline.stats.capacity_latency import fit_latency
 from pipeline.stats.capacity_latency_fit import LatencyFit, no_latency, why_not_ramped
 from pipeline.stats.capacity_points import LoadPoints, Servers
+from pipeline.stats.queue_tables import RANDOM, Variation
 
 # Of the duration of quiet requests: so long is a slot held that is theirs all along.
-_LEAST_HELD, _MOST_HELD = 0.75, 1.15
+_LEAST_HELD, _NEARLY_ALL, _MOST_HELD = 0.75, 0.85, 1.15
 # With fewer requests p95 is the slowest of them, and a median any of them.
 _LEAST_P95, _LEAST_MEDIAN = 40, 10
 
@@ -61,7 +62,12 @@ def _servers(rows: ServiceRows, pool: Pool, known: np.ndarray) -> Servers:
     busy = of_blocks(rows.buckets, found, pool.used)[known]
     slots = Servers(pool.name, round(pool.size), busy)
     held = slots.usual_s(found.throughput_per_s[known])
-    # Quiet requests wait a little as well: what is held may be less than they take.
-    if rows.durations and _LEAST_HELD <= held / rows.durations[1] <= _MOST_HELD:
-        return replace(slots, variation=rows.durations[0])
-    return slots
+    if not rows.durations:
+        return slots
+    varied, seconds = rows.durations
+    part = held / seconds
+    if not _LEAST_HELD <= part <= _MOST_HELD:
+        return slots
+    # Quiet requests may wait, or do something else a little: what is held is then less alike.
+    service = varied.service if part >= _NEARLY_ALL else max(varied.service, RANDOM.service)
+    return replace(slots, variation=Variation(varied.arrivals, service))
