@@ -1,6 +1,6 @@
 -- One row a lookup of a cache: whose, what key, whether it hit, and the request that it was for.
 -- found of the asked keys were there; NULL where nothing tells. hit is whether all of them were.
-WITH looked AS (
+WITH RECURSIVE looked AS (
   SELECT
     service_name,
     COALESCE(service_version, '') AS service_version,
@@ -153,7 +153,7 @@ WITH looked AS (
   WHERE said IS NOT NULL
     OR said_hit IS NOT NULL
     OR command IS NOT NULL
-), lookups AS (
+), told AS (
   SELECT
     *,
     CASE WHEN said_hit IS NULL AND is_read AND returned_rows IS NOT NULL THEN several ELSE 1 END
@@ -171,7 +171,20 @@ WITH looked AS (
   FROM counted
   -- What says it in words that are not known is no lookup of nothing: it is told, with the words.
   WHERE said_hit IS NOT NULL OR is_read OR (said IS NOT NULL AND command IS NULL)
-), parents AS (
+), lookups AS (
+  -- A wrapper and the client's call below it are one lookup: of what the wrapper tells, once.
+  -- Clients see keys with a prefix, or without their values.
+  SELECT
+    told.*
+  FROM told
+  ANTI JOIN told AS wrapper
+    ON wrapper.trace_id = told.trace_id
+    AND wrapper.span_id = told.parent_span_id
+    AND wrapper.service_name = told.service_name
+    AND wrapper.cache = told.cache
+    AND wrapper.found IS NOT NULL
+    AND COALESCE(ENDS_WITH(told.key, wrapper.key), TRUE)
+), calls AS (
   SELECT
     trace_id,
     parent_span_id AS span_id
@@ -179,15 +192,32 @@ WITH looked AS (
   WHERE start_time_unix_nano >= $since_unix_nano
     AND start_time_unix_nano < $until_unix_nano
     AND parent_span_id IS NOT NULL
-  GROUP BY ALL
+    AND kind = 3
+    AND NOT COALESCE(LIST_CONTAINS(CAST($cache_systems AS VARCHAR[]), db_system), FALSE)
+    AND trace_id IN (SELECT lookups.trace_id FROM lookups)
+), loading AS (
+  -- What calls something that is no cache, itself or in a span below it.
+  SELECT
+    trace_id,
+    span_id
+  FROM calls
+  UNION
+  SELECT
+    spans.trace_id,
+    spans.parent_span_id
+  FROM calls
+  JOIN spans USING (trace_id, span_id)
+  WHERE spans.kind = 1
+    AND spans.parent_span_id IS NOT NULL
 ), blocks AS (
-  -- Where lookups have spans below them, the origin is asked inside: they are the block themselves.
+  -- Where most misses ask the origin inside of them, lookups are the read-through blocks.
   SELECT
     lookups.service_name,
     lookups.cache,
-    BOOL_OR(parents.span_id IS NOT NULL) AS is_block
+    2 * COUNT(loading.span_id) FILTER (lookups.found < lookups.asked)
+      > COUNT(*) FILTER (lookups.found < lookups.asked) AS is_block
   FROM lookups
-  LEFT JOIN parents USING (trace_id, span_id)
+  LEFT JOIN loading USING (trace_id, span_id)
   GROUP BY ALL
 ), requests AS (
   SELECT
@@ -204,6 +234,59 @@ WITH looked AS (
     AND start_time_unix_nano >= $since_unix_nano - $reach_nano
     AND start_time_unix_nano < $until_unix_nano
     AND trace_id IN (SELECT lookups.trace_id FROM lookups)
+), unsure AS (
+  -- Lookups during several requests of their trace: the spans above them tell whose they are.
+  SELECT
+    lookups.trace_id,
+    lookups.span_id,
+    lookups.parent_span_id
+  FROM lookups
+  JOIN requests
+    ON requests.trace_id = lookups.trace_id
+    AND requests.service_name = lookups.service_name
+    AND lookups.start_time_unix_nano BETWEEN requests.began AND requests.ended
+  GROUP BY ALL
+  HAVING COUNT(DISTINCT requests.request_id) > 1
+), links AS (
+  SELECT
+    trace_id,
+    span_id,
+    MIN(parent_span_id) AS parent_span_id,
+    BOOL_OR(LIST_CONTAINS([2, 5], kind)) AS is_request
+  FROM spans
+  WHERE start_time_unix_nano >= $since_unix_nano - $reach_nano
+    AND start_time_unix_nano < $until_unix_nano
+    AND trace_id IN (SELECT unsure.trace_id FROM unsure)
+  GROUP BY ALL
+), climbed AS (
+  SELECT
+    trace_id,
+    span_id,
+    parent_span_id AS reached_id,
+    1 AS depth
+  FROM unsure
+  UNION ALL
+  SELECT
+    climbed.trace_id,
+    climbed.span_id,
+    links.parent_span_id,
+    climbed.depth + 1
+  FROM climbed
+  JOIN links
+    ON links.trace_id = climbed.trace_id
+    AND links.span_id = climbed.reached_id
+  WHERE NOT links.is_request
+    AND climbed.depth < 64
+), owned AS (
+  SELECT
+    climbed.trace_id,
+    climbed.span_id,
+    climbed.reached_id AS request_id
+  FROM climbed
+  JOIN links
+    ON links.trace_id = climbed.trace_id
+    AND links.span_id = climbed.reached_id
+  WHERE links.is_request
 )
 SELECT
   lookups.service_name,
@@ -251,9 +334,15 @@ LEFT JOIN requests
   ON requests.trace_id = lookups.trace_id
   AND requests.service_name = lookups.service_name
   AND lookups.start_time_unix_nano BETWEEN requests.began AND requests.ended
+LEFT JOIN owned
+  ON owned.trace_id = lookups.trace_id
+  AND owned.span_id = lookups.span_id
 QUALIFY ROW_NUMBER() OVER (
     PARTITION BY lookups.trace_id, lookups.span_id
-    ORDER BY requests.began DESC NULLS LAST, requests.request_id
+    ORDER BY
+      COALESCE(requests.request_id = owned.request_id, FALSE) DESC,
+      requests.began DESC NULLS LAST,
+      requests.request_id
   ) = 1
 ORDER BY
   lookups.service_name,
