@@ -178,14 +178,30 @@ def _notes(rows: CacheRows, request: CacheRequest) -> Iterator[str]:
 
 
 def _stampedes(frame: pl.DataFrame) -> Stampedes:
-    """Find misses that began while an earlier miss of their key was still loading."""
+    """Find misses that began while an earlier miss of their key was still loading.
+
+    What loads is the lookup, or the block around it, unless the key was there in between. Lookups
+    of one block that follow each other are one load.
+    """
+    began, load = pl.col("start_time_unix_nano"), pl.col("block_began") + pl.col("block_nano")
     misses = (
-        frame.filter(~pl.col("hit") & pl.col("key").is_not_null())
-        .select("key", began="start_time_unix_nano", ended=pl.col("start_time_unix_nano")
-                + pl.col("duration_nano"))
-        .sort("key", "began", "ended")
-        .with_columns(loading=pl.col("ended").cum_max().shift(1).over("key"))
-        .with_columns(inside=(pl.col("began") < pl.col("loading")).fill_null(value=False))
+        frame.filter(pl.col("key").is_not_null() & pl.col("hit").is_not_null())
+        .select("key", "hit", "trace_id", "block_id", began=began, loaded=load,
+                ended=began + pl.col("duration_nano"))
+        .sort("key", "began", "ended", "trace_id", "block_id")
+        .with_columns(hits=pl.col("hit").cum_sum().over("key"))
+        .filter(~pl.col("hit"))
+        .with_columns(
+            looking=pl.col("ended").cum_max().shift(1).over("key"),
+            loading=pl.col("loaded").cum_max().shift(1).over("key", "hits"),
+            opens=pl.int_range(pl.len()).over("key", "trace_id", "block_id") == 0,
+        )
+        .with_columns(
+            inside=(
+                (pl.col("began") < pl.col("looking"))
+                | (pl.col("opens") & (pl.col("began") < pl.col("loading")))
+            ).fill_null(value=False)
+        )
         .with_columns(follows=pl.col("inside").shift(1, fill_value=False).over("key"))
     )  # fmt: skip
     crowded = misses.filter(pl.col("inside"))

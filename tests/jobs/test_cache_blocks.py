@@ -149,3 +149,41 @@ def test_where_the_spans_above_are_lost_time_tells_the_request(lake: Lake, land:
     )
     parts = {part.name: part.lookups for part in found(lake).by_operation}
     assert parts == {"GET /a": 1, "GET /b": 1}
+
+
+def crowd(number: int, start_ms: int, hit: bool, key: str = "price:1") -> list[Row]:
+    """Give a block that reads a key by Redis; a miss loads for 500 ms, a hit is done at once."""
+    text = {"db_query_text": f"GET {key}"}
+    ms = 2 if hit else 500
+    return [
+        span(number, 1, None, start_ms, ms, name="load price"),
+        redis(number, 2, 1, start_ms, hit, **text),
+    ]
+
+
+def test_misses_while_the_block_of_another_loads_are_a_stampede(lake: Lake, land: Land) -> None:
+    # Ten misses 20 ms apart, each loading for 500 ms after its GET of one; traces begin each second.
+    rows = [row for n in range(10) for row in crowd(n, 20 * n - 1000 * n, hit=False)]
+    rows += crowd(10, 0, hit=True)
+    # Alone, and long after.
+    rows += crowd(20, 0, hit=False)
+    land(*rows)
+    stampedes = found(lake).stampedes
+    assert stampedes is not None
+    assert (stampedes.groups, stampedes.extra, stampedes.keys) == (1, 9, 1)
+
+
+def test_a_key_that_was_there_in_between_was_not_loading(lake: Lake, land: Land) -> None:
+    # The block around a lookup may be a request that goes on long after the load.
+    land(*crowd(0, 0, hit=False), *crowd(1, -900, hit=True), *crowd(2, -1700, hit=False))
+    stampedes = found(lake).stampedes
+    assert stampedes is not None
+    assert stampedes.extra == 0
+
+
+def test_a_second_look_of_one_block_is_no_load_of_its_own(lake: Lake, land: Land) -> None:
+    # Looked again once the lock was held, as double-checked locking does.
+    land(*crowd(0, 0, hit=False), redis(0, 3, 1, 5, hit=False))
+    stampedes = found(lake).stampedes
+    assert stampedes is not None
+    assert stampedes.extra == 0
