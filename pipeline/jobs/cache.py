@@ -172,9 +172,6 @@ def _notes(rows: CacheRows, request: CacheRequest) -> Iterator[str]:
         yield f"lookups of {100 * rows.share:.2g} % of the traces were looked at"
     if rows.frame["service_instance_id"].n_unique() == 1:
         yield "one instance: intervals let minutes differ, and not instances"
-    unread = int(rows.frame["is_set_unread"].sum())
-    if unread:
-        yield f"{unread} inferred hits were followed by a SET of their key without a read before it"
 
 
 def _stampedes(frame: pl.DataFrame) -> Stampedes:

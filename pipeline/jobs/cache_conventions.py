@@ -14,6 +14,9 @@ CACHE_SYSTEMS = ("redis", "valkey", "memcached", "keydb", "dragonfly", "garnet",
 ONE_KEY = ("GET", "GETS", "GETEX", "GETDEL", "GAT", "GATS", "HGET", "HGETALL", "JSON.GET")
 MANY_KEYS = ("MGET", "HMGET", "GET_MULTI", "GET_MANY", "GETMULTI", "JSON.MGET")
 
+# Commands that put a value in a cache.
+SETTING = ("SET", "SETEX", "PSETEX", "SETNX", "ADD", "CAS", "REPLACE")
+
 # First words of statements that do not read what a cache is filled with.
 WRITING = (
     *("INSERT", "UPDATE", "DELETE", "MERGE", "UPSERT", "REPLACE", "TRUNCATE", "COPY"),

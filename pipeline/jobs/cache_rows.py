@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipeline.jobs.cache_conventions import CONVENTIONS, WRITING, chosen
+from pipeline.jobs.cache_conventions import CONVENTIONS, SETTING, WRITING, chosen
 from pipeline.jobs.cache_request import CacheRequest
 from pipeline.jobs.job import ask, asking
 from pipeline.lake import Lake, take_snapshot
@@ -212,9 +212,10 @@ def read_lookups(lake: Lake, request: CacheRequest) -> tuple[pl.DataFrame, pl.Da
     names = request.names.chosen
     looked = {"sample_share": share} | names("key_attribute", "hit_attribute", "cache_attribute")
     systems: dict[str, object] = {"cache_systems": CONVENTIONS["cache_systems"]}
+    commands: dict[str, object] = {"setting": list(SETTING), "writing": list(WRITING)}
     with asking() as connection:
         define_table(connection, SPANS, [file.path for file in files])
-        inferring = window | looked | systems | {"writing": list(WRITING)}
+        inferring = window | looked | systems | commands
         connection.register("inferred_lookups", ask(connection, "cache_inferred", inferring))
         asked = window | looked | names(*_OF_LOOKUPS) | CONVENTIONS | chosen(request.where)
         reach = {"reach_nano": _REACH_NANO}

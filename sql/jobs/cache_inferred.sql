@@ -1,7 +1,8 @@
 -- One row a GET of a cache whose span does not say whether it hit: what its parent did next tells.
--- A GET that a read of a database and then a SET of its key follow under the same parent missed;
--- one that they do not follow hit. hit is NULL where no SET is seen or keys cannot be told apart.
-WITH calls AS (
+-- A GET that a read of an origin and then a SET of its key follow under the same parent, or in
+-- INTERNAL spans below it, missed; one that they do not follow hit. hit is NULL where no SET is
+-- seen, keys cannot be told apart, a SET of the key follows some other way, or the GET failed.
+WITH RECURSIVE calls AS (
   SELECT
     service_name,
     trace_id,
@@ -16,7 +17,8 @@ WITH calls AS (
       attributes['cache.system'],
       db_system
     ) AS cache,
-    LIST_CONTAINS(CAST($cache_systems AS VARCHAR[]), db_system) AS is_cache,
+    COALESCE(LIST_CONTAINS(CAST($cache_systems AS VARCHAR[]), db_system), FALSE) AS is_cache,
+    status_code = 2 AS is_failed,
     UPPER(
       COALESCE(
         db_operation,
@@ -47,7 +49,8 @@ WITH calls AS (
     start_time_unix_nano + duration_nano AS ended
   FROM spans
   WHERE kind = 3
-    AND db_system IS NOT NULL
+    -- Origins are databases, and services that are asked by GET or by a remote call.
+    AND (db_system IS NOT NULL OR http_request_method = 'GET' OR rpc_system IS NOT NULL)
     AND parent_span_id IS NOT NULL
     AND duration_nano >= 0
     AND start_time_unix_nano >= $since_unix_nano
@@ -111,12 +114,61 @@ WITH calls AS (
     *
   FROM gets
   QUALIFY place = MAX(place) OVER (PARTITION BY trace_id, block_id, cache, key, ended)
+), filling AS (
+  SELECT
+    trace_id,
+    span_id,
+    parent_span_id,
+    is_cache
+  FROM calls
+  WHERE CASE
+      WHEN is_cache
+        THEN LIST_CONTAINS(CAST($setting AS VARCHAR[]), operation)
+      ELSE NOT LIST_CONTAINS(CAST($writing AS VARCHAR[]), operation)
+    END
+    AND trace_id IN (SELECT asking.trace_id FROM asking)
+  QUALIFY BOOL_OR(is_cache) OVER (PARTITION BY trace_id)
+), links AS (
+  SELECT
+    trace_id,
+    span_id,
+    MIN(parent_span_id) AS parent_span_id
+  FROM spans
+  WHERE kind = 1
+    AND parent_span_id IS NOT NULL
+    AND trace_id IN (SELECT filling.trace_id FROM filling)
+  GROUP BY ALL
+), lifted AS (
+  -- SETs and reads in the block that they are called from, and in those around it.
+  SELECT
+    trace_id,
+    span_id,
+    parent_span_id AS block_id,
+    0 AS depth
+  FROM filling
+  UNION ALL
+  SELECT
+    lifted.trace_id,
+    lifted.span_id,
+    links.parent_span_id,
+    lifted.depth + 1
+  FROM lifted
+  JOIN links
+    ON links.trace_id = lifted.trace_id
+    AND links.span_id = lifted.block_id
+  WHERE lifted.depth < 16
+), around AS (
+  SELECT
+    calls.*,
+    lifted.block_id,
+    lifted.depth
+  FROM calls
+  JOIN lifted USING (trace_id, span_id)
 ), sets AS (
   SELECT
     *
-  FROM placed
+  FROM around
   WHERE is_cache
-    AND LIST_CONTAINS(['SET', 'SETEX', 'PSETEX', 'SETNX', 'ADD', 'CAS', 'REPLACE'], operation)
 ), reads AS (
   -- Of the reads that have ended by then, when the last one began.
   SELECT
@@ -124,8 +176,8 @@ WITH calls AS (
     block_id,
     ended,
     MAX(began) OVER (PARTITION BY trace_id, block_id ORDER BY ended) AS began
-  FROM placed
-  WHERE NOT is_cache AND NOT LIST_CONTAINS(CAST($writing AS VARCHAR[]), operation)
+  FROM around
+  WHERE NOT is_cache
 ), filled AS (
   SELECT
     sets.trace_id,
@@ -133,21 +185,25 @@ WITH calls AS (
     sets.cache,
     sets.key,
     sets.span_id,
+    sets.depth,
+    sets.is_failed,
     reads.began AS read_began
   FROM sets
   ASOF JOIN reads
     ON reads.trace_id = sets.trace_id
     AND reads.block_id = sets.block_id
     AND sets.began >= reads.ended
-), loads AS (
+), loaded AS (
+  -- A SET fills what was asked for in the innermost block.
   SELECT
-    last_gets.trace_id,
+    filled.trace_id,
+    filled.span_id,
+    filled.is_failed,
     last_gets.block_id,
     last_gets.cache,
     last_gets.key,
     last_gets.place,
-    last_gets.began,
-    COUNT(DISTINCT filled.span_id) AS sets
+    last_gets.began
   FROM filled
   ASOF JOIN last_gets
     ON last_gets.trace_id = filled.trace_id
@@ -155,22 +211,37 @@ WITH calls AS (
     AND last_gets.cache = filled.cache
     AND last_gets.key = filled.key
     AND filled.read_began >= last_gets.ended
+  QUALIFY filled.depth = MIN(filled.depth) OVER (PARTITION BY filled.trace_id, filled.span_id)
+), loads AS (
+  SELECT
+    trace_id,
+    block_id,
+    cache,
+    key,
+    place,
+    began,
+    COUNT(DISTINCT span_id) AS sets,
+    BOOL_OR(NOT is_failed) AS is_kept
+  FROM loaded
   GROUP BY ALL
 ), set_by AS (
   SELECT DISTINCT
     service_name,
     cache
   FROM calls
-  WHERE is_cache
-    AND LIST_CONTAINS(['SET', 'SETEX', 'PSETEX', 'SETNX', 'ADD', 'CAS', 'REPLACE'], operation)
+  WHERE is_cache AND LIST_CONTAINS(CAST($setting AS VARCHAR[]), operation)
 ), set_after AS (
+  -- SETs that no read was seen before: of a hidden key only those of the same block.
   SELECT
-    trace_id,
-    block_id,
-    cache,
-    key,
-    MAX(began) AS last_set
+    sets.trace_id,
+    CASE WHEN sets.key = '' THEN sets.block_id ELSE '' END AS block_id,
+    sets.cache,
+    sets.key,
+    MAX(sets.began) AS last_set
   FROM sets
+  ANTI JOIN loaded
+    ON loaded.trace_id = sets.trace_id
+    AND loaded.span_id = sets.span_id
   GROUP BY ALL
 )
 SELECT
@@ -182,13 +253,13 @@ SELECT
     WHEN set_by.cache IS NULL OR (gets.key = '' AND gets.together > 1)
       THEN NULL
     -- Calls at once of one key are filled by as many SETs, whichever came first.
-    ELSE NOT COALESCE(
-      loads.place = gets.place
-        OR (loads.place - gets.place < loads.sets AND gets.ended > loads.began),
-      FALSE
-    )
-  END AS hit,
-  COALESCE(set_after.last_set >= gets.ended AND loads.place IS NULL, FALSE) AS is_set_unread
+    WHEN loads.place = gets.place
+      OR (loads.place - gets.place < loads.sets AND gets.ended > loads.began)
+      THEN CASE WHEN gets.is_failed AND NOT loads.is_kept THEN NULL ELSE FALSE END
+    WHEN gets.is_failed OR set_after.last_set >= gets.ended
+      THEN NULL
+    ELSE TRUE
+  END AS hit
 FROM gets
 ASOF LEFT JOIN loads
   ON loads.trace_id = gets.trace_id
@@ -201,7 +272,7 @@ LEFT JOIN set_by
   AND set_by.cache = gets.cache
 LEFT JOIN set_after
   ON set_after.trace_id = gets.trace_id
-  AND set_after.block_id = gets.block_id
+  AND set_after.block_id = CASE WHEN gets.key = '' THEN gets.block_id ELSE '' END
   AND set_after.cache = gets.cache
   AND set_after.key = gets.key
 WHERE gets.is_unknown

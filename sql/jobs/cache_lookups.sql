@@ -116,7 +116,6 @@ WITH RECURSIVE looked AS (
   SELECT
     looked.*,
     inferred_lookups.hit AS inferred_hit,
-    COALESCE(inferred_lookups.is_set_unread, FALSE) AS is_set_unread,
     COALESCE(
       told_key,
       CASE
@@ -304,7 +303,6 @@ SELECT
   lookups.found >= lookups.asked AS hit,
   lookups.told_by,
   CASE WHEN lookups.said_hit IS NULL THEN lookups.said END AS said,
-  lookups.told_by = 'inferred' AND lookups.is_set_unread AS is_set_unread,
   lookups.item_bytes,
   lookups.trace_id,
   lookups.start_time_unix_nano,

@@ -162,7 +162,7 @@ def crowd(number: int, start_ms: int, hit: bool, key: str = "price:1") -> list[R
 
 
 def test_misses_while_the_block_of_another_loads_are_a_stampede(lake: Lake, land: Land) -> None:
-    # Ten misses 20 ms apart, each loading for 500 ms after its GET of one; traces begin each second.
+    # Ten misses 20 ms apart, each loading for 500 ms after a GET of one; traces begin each second.
     rows = [row for n in range(10) for row in crowd(n, 20 * n - 1000 * n, hit=False)]
     rows += crowd(10, 0, hit=True)
     # Alone, and long after.

@@ -165,21 +165,72 @@ def test_a_hit_before_the_miss_of_its_key_stays_a_hit(lake: Lake, land: Land) ->
     assert inferred(lake) == {("a", 0): True, ("a", 2): False}
 
 
-def test_calls_of_other_parents_fill_nothing_and_wrapped_ones_do(lake: Lake, land: Land) -> None:
+def inside(number: int, span_id: str, parent: str = "f" * 16) -> Row:
+    """Give an INTERNAL span around calls."""
+    around = {"kind": 1, "name": "load", "db_system": None, "span_id": span_id}
+    return client(number, **around, parent_span_id=parent, duration_nano=9 * MILLI)
+
+
+def test_a_load_in_spans_of_its_own_is_its_get_s(lake: Lake, land: Land) -> None:
+    inner, innermost = {"parent_span_id": "d" * 16}, {"parent_span_id": "c" * 16}
+    land(
+        *(call(0, "GET a", 0, 1), inside(0, "d" * 16), inside(0, "c" * 16, "d" * 16)),
+        *(call(0, "SELECT 1", 1, 5, **innermost), call(0, "SET a ?", 5, 6, **inner)),
+        *(call(1, "GET a", 0, 1), inside(1, "d" * 16)),
+        *(call(1, "SELECT 1", 1, 5, **inner), call(1, "SET a ?", 5, 6)),
+        call(2, "GET a", 0, 1),
+    )
+    assert inferred(lake) == {("a", 0): False, ("a", 1000): False, ("a", 2000): True}
+
+
+def test_a_load_fills_what_was_asked_for_beside_it_and_not_further_out(
+    lake: Lake, land: Land
+) -> None:
+    inner = {"parent_span_id": "d" * 16}
+    land(
+        *(call(0, "GET a", 0, 1), inside(0, "d" * 16), call(0, "GET a", 2, 3, **inner)),
+        *(call(0, "SELECT 1", 3, 5, **inner), call(0, "SET a ?", 5, 6, **inner)),
+    )
+    assert inferred(lake) == {("a", 0): True, ("a", 2): False}
+
+
+def test_a_key_that_is_set_some_other_way_says_nothing_of_the_get_before(
+    lake: Lake, land: Land
+) -> None:
+    elsewhere = {"parent_span_id": "e" * 16}
+    # Loaded by spans that were not seen, or written: nobody knows. One before says nothing.
+    land(call(0, "GET a", 0, 1), call(0, "SELECT 1", 1, 5, **elsewhere), call(0, "SET a ?", 5, 6))
+    land(call(1, "GET a", 0, 1), call(1, "SET a ?", 5, 6, **elsewhere), call(2, "GET a", 0, 1))
+    land(call(3, "SET a ?", 0, 1), call(3, "GET a", 2, 3))
+    assert inferred(lake) == {("a", 2000): True, ("a", 3002): True}
+    assert [each.reads for each in run(lake, CacheRequest()).untold] == [2]
+
+
+@pytest.mark.parametrize("told", [{"http_request_method": "GET"}, {"rpc_system": "grpc"}])
+def test_an_origin_may_be_another_service(lake: Lake, land: Land, told: Row) -> None:
+    origin = client(0, **told, db_system=None, span_id="a" * 16, duration_nano=3 * MILLI)
+    began = {"start_time_unix_nano": NOON + MILLI}
+    land(call(0, "GET a", 0, 1), origin | began, call(0, "SET a ?", 5, 6), call(1, "GET a", 0, 1))
+    assert inferred(lake) == {("a", 0): False, ("a", 1000): True}
+
+
+def test_a_get_that_failed_is_no_hit_and_a_miss_only_where_its_key_was_then_set(
+    lake: Lake, land: Land
+) -> None:
+    failed = {"status_code": 2}
     land(
         call(0, "GET a", 0, 1),
-        call(0, "SELECT 1", 1, 5, parent_span_id="e" * 16),
-        call(0, "SET a ?", 5, 6),
+        call(1, "GET a", 0, 1, **failed),
+        # The cache is down: the value is read, and cannot be put there either.
+        *(call(2, "GET a", 0, 1, **failed), call(2, "SELECT 1", 1, 5)),
+        call(2, "SET a ?", 5, 6, **failed),
+        # Some clients call a missing key an error.
+        *(call(3, "GET a", 0, 1, **failed), call(3, "SELECT 1", 1, 5), call(3, "SET a ?", 5, 6)),
+        # Full: nothing more can be put there, and what was asked for was missing all the same.
+        *(call(4, "GET a", 0, 1), call(4, "SELECT 1", 1, 5), call(4, "SET a ?", 5, 6, **failed)),
     )
-    around = {"kind": 1, "name": "load", "db_system": None, "span_id": "d" * 16}
-    land(
-        call(1, "GET a", 0, 1),
-        client(1, **around, duration_nano=5 * MILLI),
-        call(1, "SELECT 1", 1, 5, parent_span_id="d" * 16),
-        call(1, "SET a ?", 5, 6),
-    )
-    assert inferred(lake) == {("a", 0): True, ("a", 1000): False}
-    assert any("followed by a SET" in note for note in only(lake).notes)
+    assert inferred(lake) == {("a", 0): True, ("a", 3000): False, ("a", 4000): False}
+    assert [each.reads for each in run(lake, CacheRequest()).untold] == [2]
 
 
 def test_hidden_keys_tell_only_where_one_get_stands_alone(lake: Lake, land: Land) -> None:
