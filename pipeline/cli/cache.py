@@ -66,12 +66,12 @@ def command(lake: Path, form: str, output: Path | None, **given: Any) -> int:
 
     A lookup is a span with cache.hit, or a GET of Redis, Valkey or Memcached that says how many
     rows it returned; of MGET each key counts. Where neither is told, a GET that a read of a
-    database or of a service and a SET of its key follow under the same parent, or in spans within
-    it, is inferred to have missed. Counters (redis.keyspace.hits, memcached.operations, cache.gets)
-    and cached tokens of prompts (gen_ai) stand beside, never added. A miss is held against hits
-    like it: of the same operation, class of key, size and minute, or five. With keys it also tells
-    what other sizes and policies would miss. --baseline and --canary tell what changed between two versions, and what requests feel.
-    Budgets of tailgate.toml hold the same figures: cache_hit_ratio, prompt_cache_hit_ratio.
+    database or service and a SET of its key follow, under its parent or deeper, is inferred to have
+    missed. Counters (redis.keyspace.hits, memcached.operations, cache.gets) and cached tokens of
+    prompts (gen_ai) stand beside, never added. A miss is held against hits like it: of the same
+    operation, class of key, size and minute, or five. With keys it also tells what other sizes and
+    policies would miss. --baseline and --canary tell what changed between two versions, and what
+    requests feel. Budgets hold the same figures: cache_hit_ratio, prompt_cache_hit_ratio.
 
     Ends with status 0, or 3 where no lookup was found.
 

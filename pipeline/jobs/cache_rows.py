@@ -51,7 +51,7 @@ class CacheRows:
     Attributes:
         service_name, service_version, cache: which.
         frame: a row a lookup, by time; keys are a list, and hit is whether all of them were there.
-        writes: of the service: key, ended, item_version, weight; by key and time.
+        writes: of the service: key, ended, item_version, is_removal, weight; by key and time.
         share: of the traces that were looked at.
     """
 

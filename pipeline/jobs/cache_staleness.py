@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from pipeline.jobs.cache_invalidation import INVALIDATED, TTL, Ending, ending_of
 from pipeline.jobs.cache_request import CacheRequest
 from pipeline.jobs.cache_rows import CacheRows
 from pipeline.stats.bootstrap import Interval
 from pipeline.stats.hit_ratio import clustered_share
-from pipeline.stats.staleness import mean_age_when_stale_s, stale_given_hit, ttl_for
 
 _STALE_ALLOWED = 0.01
 _SECOND_NANO = 1e9
@@ -24,7 +24,9 @@ class Staleness:
         keys: how many were read.
         ttl_s: how long entries are kept; NaN for unknown.
         reads_per_key_s, writes_per_key_s: of one key a second; NaN for unknown.
-        estimated: share of hits that are stale, by the formula; NaN for unknown.
+        kind: what ends stale entries: ttl, invalidated or versioned.
+        lag_s: how long after a write its key is invalidated, on average; NaN for unknown.
+        estimated: share of hits that are stale, by the formula of the kind; NaN for unknown.
         mean_age_s: how long ago the entry of such a hit was written.
         measured: share of hits whose version was not the last one written; NaN for unknown.
         ttl_for_one_per_cent_s: the longest time for one stale hit in a hundred.
@@ -36,6 +38,8 @@ class Staleness:
     ttl_s: float
     reads_per_key_s: float
     writes_per_key_s: float
+    kind: str
+    lag_s: float
     estimated: float
     mean_age_s: float
     measured: Interval
@@ -62,13 +66,18 @@ def _of_class(
     own = writes.join(frame.select("key").unique(), on="key", how="semi", maintain_order="left")
     reads = float(frame["weight"].sum()) / keys / seconds
     told = request.writes_per_key_s
-    written = told if told >= 0 else float(own["weight"].sum()) / keys / seconds
+    made = own.filter(~pl.col("is_removal"))
+    counted = own if made.is_empty() else made
+    written = told if told >= 0 else float(counted["weight"].sum()) / keys / seconds
     unknown = told < 0 and own.is_empty()
     ttl_s = request.ttl_s or _told_ttl_s(frame)
+    ending = Ending(TTL) if told >= 0 and own.is_empty() else ending_of(frame, own, ttl_s)
     reasons = []
     if unknown:
         reasons.append("no writes of these keys: send spans with cache.key and cache.operation")
-    if np.isnan(ttl_s):
+    if ending.kind == INVALIDATED and np.isnan(ending.lag_s):
+        reasons.append("keys are invalidated after writes that are not told: send spans of those")
+    if ending.kind == TTL and np.isnan(ttl_s):
         reasons.append("no time to live: send cache.ttl or give --ttl")
     whole = not reasons
     return Staleness(
@@ -77,10 +86,12 @@ def _of_class(
         ttl_s,
         reads,
         np.nan if unknown else written,
-        stale_given_hit(written, ttl_s) if whole else np.nan,
-        mean_age_when_stale_s(written, ttl_s) if whole else np.nan,
+        ending.kind,
+        ending.lag_s,
+        ending.stale(written, ttl_s) if whole else np.nan,
+        ending.mean_age_s(written, ttl_s) if whole else np.nan,
         _measured(frame, own, ["key", *_apart(request)]),
-        ttl_for(_STALE_ALLOWED, written) if not unknown else np.nan,
+        ending.ttl_for(_STALE_ALLOWED, written) if not unknown else np.nan,
         "; ".join(reasons),
     )
 
@@ -93,6 +104,8 @@ def _apart(request: CacheRequest) -> list[str]:
 def _told_ttl_s(frame: pl.DataFrame) -> float:
     """Give the median of what spans say; NaN where none does."""
     told = frame["ttl"].cast(pl.Float64, strict=False).drop_nulls()
+    # Redis says -1 of what is kept for ever, and -2 of what is not there.
+    told = told.filter(told.is_finite() & (told > 0))
     return float(np.median(told.to_numpy())) if len(told) else float("nan")
 
 
@@ -110,7 +123,7 @@ def _measured(frame: pl.DataFrame, writes: pl.DataFrame, own: list[str]) -> Inte
         entry=(~pl.col("hit")).cum_sum().over(own)
     )
     judged = (
-        _current(entries.filter("hit"), _known(told, made))
+        _current(entries.filter("hit"), _known(told, made, writes))
         .group_by(*own, "entry")
         .agg(
             stale=(pl.col("weight") * (pl.col("item_version") != pl.col("current"))).sum(),
@@ -123,15 +136,30 @@ def _measured(frame: pl.DataFrame, writes: pl.DataFrame, own: list[str]) -> Inte
     return clustered_share(judged["stale"].to_numpy(), judged["hits"].to_numpy())
 
 
-def _known(told: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:
+def _known(told: pl.DataFrame, made: pl.DataFrame, writes: pl.DataFrame) -> pl.DataFrame:
     """Give when which version of a key was current for sure: as it was written, or loaded."""
     # What was current before a write, nobody says.
     written = made.select(
         "key", "ended", current="item_version", next=pl.lit(None, dtype=pl.String)
     )
-    loaded = told.filter(~pl.col("hit")).select(
+    loads = (
+        told.filter(~pl.col("hit"))
+        .with_columns(ended=pl.col("block_began") + pl.col("block_nano"))
+        .sort("ended", "key", "item_version")
+    )
+    # A load that a write overtook may have read what was there before: the write tells.
+    last = loads.join_asof(
+        writes.select("key", wrote="ended").sort("wrote", "key"),
+        left_on="ended",
+        right_on="wrote",
+        by="key",
+        strategy="backward",
+        check_sortedness=False,
+    )
+    overtaken = (pl.col("wrote") > pl.col("start_time_unix_nano")).fill_null(value=False)
+    loaded = last.filter(~overtaken).select(
         "key",
-        ended=pl.col("start_time_unix_nano") + pl.col("block_nano"),
+        "ended",
         current="item_version",
         next="item_version",
     )

@@ -3,6 +3,7 @@
 import math
 
 from pipeline.jobs.cache import CacheAnswer
+from pipeline.jobs.cache_invalidation import INVALIDATED, VERSIONED
 from pipeline.jobs.cache_ratio import Ratio
 from pipeline.jobs.cache_request import CacheRequest
 from pipeline.jobs.cache_staleness import Staleness
@@ -112,14 +113,27 @@ def stale_table(answer: CacheAnswer) -> Table:
 
 
 def _stale_lines(answer: CacheAnswer) -> list[str]:
-    """Say once what is missing of the staleness of some classes of keys, or of all."""
-    reasons = dict.fromkeys(each.reason for each in answer.staleness if each.reason)
+    """Say once what is to be known of the staleness of some classes of keys, or of all."""
+    said = [_stale_word(each) for each in answer.staleness]
     lines = []
-    for reason in reasons:
-        classes = [each.key_class or "–" for each in answer.staleness if each.reason == reason]
-        of = "" if len(classes) == len(answer.staleness) else f" of {', '.join(classes)}"
-        lines.append(f"staleness{of}: not identified: {reason}")
+    for word in filter(None, dict.fromkeys(said)):
+        classes = [
+            each.key_class or "–"
+            for each, own in zip(answer.staleness, said, strict=True)
+            if own == word
+        ]
+        of = "" if len(classes) == len(said) else f" of {', '.join(classes)}"
+        lines.append(f"staleness{of}: {word}")
     return lines
+
+
+def _stale_word(found: Staleness) -> str:
+    """Say what is missing, or what ends stale entries beside their time; empty for nothing."""
+    if found.reason:
+        return f"not identified: {found.reason}"
+    if found.kind == INVALIDATED:
+        return f"keys are invalidated {figure(found.lag_s)} s after their writes, on average"
+    return "no key was written after it was read" if found.kind == VERSIONED else ""
 
 
 def _stale_cells(found: Staleness) -> list[str]:

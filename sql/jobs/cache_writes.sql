@@ -1,4 +1,5 @@
 -- One row a write of a cached key: when, by whom, and the version that it made where one is told.
+-- An invalidation is a removal: it writes nothing, and ends what was kept.
 WITH told AS (
   SELECT
     service_name,
@@ -48,6 +49,7 @@ SELECT
   key,
   ended,
   item_version,
+  COALESCE(operation IN ('invalidate', 'delete'), FALSE) AS is_removal,
   weight
 FROM told
 WHERE key IS NOT NULL
@@ -58,4 +60,4 @@ QUALIFY ROW_NUMBER() OVER (
     PARTITION BY trace_id, span_id
     ORDER BY ingest_time_unix_nano, ingest_batch_id
   ) = 1
-ORDER BY key, ended, item_version
+ORDER BY key, ended, item_version, is_removal, weight
