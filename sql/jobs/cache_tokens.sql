@@ -1,6 +1,7 @@
 -- One row an instance, a model, an operation and a minute: tokens of prompts, and those cached.
 -- Conventions count cached tokens among those of the prompt. A sender whose prompts are smaller
--- than what was cached of them does not: its cached tokens are added to the prompt's.
+-- than what was cached of them does not: its cached tokens are added to the prompt's. One call in
+-- twenty of those with cached tokens tells it; fewer are slips of counting.
 WITH calls AS (
   SELECT
     service_name,
@@ -68,18 +69,22 @@ WITH calls AS (
     *,
     COALESCE(cached, 0) + COALESCE(written, 0) AS beside,
     COALESCE(
-      BOOL_OR(prompt < COALESCE(cached, 0) + COALESCE(written, 0)) OVER (
-        PARTITION BY service_name, provider
-      ),
+      AVG(CAST(prompt < COALESCE(cached, 0) + COALESCE(written, 0) AS DOUBLE))
+        FILTER (COALESCE(cached, 0) + COALESCE(written, 0) > 0)
+        OVER (PARTITION BY service_name, provider) >= 0.05,
       FALSE
     ) AS is_beside
   FROM calls
-  WHERE prompt >= 0 AND COALESCE(cached, 0) >= 0 AND COALESCE(written, 0) >= 0
+  -- What is no number is greater than any, to this database.
+  WHERE prompt >= 0
+    AND COALESCE(cached, 0) >= 0
+    AND COALESCE(written, 0) >= 0
+    AND ISFINITE(prompt + COALESCE(cached, 0) + COALESCE(written, 0))
 ), totalled AS (
   SELECT
     *,
     cached IS NOT NULL OR written IS NOT NULL AS is_told,
-    prompt + CASE WHEN is_beside THEN beside ELSE 0 END AS tokens
+    CASE WHEN is_beside THEN prompt + beside ELSE GREATEST(prompt, beside) END AS tokens
   FROM judged
 )
 SELECT

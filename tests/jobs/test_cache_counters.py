@@ -182,6 +182,28 @@ def test_a_sender_whose_prompts_leave_out_cached_tokens_is_known_by_it(
     assert found.hit_ratio.estimate == pytest.approx(850 / 1200)
 
 
+def test_one_slip_of_counting_does_not_change_what_all_calls_mean(lake: Lake, land: Land) -> None:
+    # One call in forty has more cached than its prompt has; its prompt is at least as large.
+    land(*(model_call(n, 100, 101 if n == 7 else 50) for n in range(40)))
+    (found,) = read_tokens(lake, CacheRequest())
+    assert not found.is_beside
+    assert found.tokens == 39 * 100 + 101
+    assert found.hit_ratio.estimate == pytest.approx((39 * 50 + 101) / 4001)
+
+
+@pytest.mark.parametrize("told", [("NaN", "50"), ("inf", "50"), ("100", "nan"), ("100", "inf")])
+def test_tokens_that_are_no_number_are_those_of_no_call(
+    lake: Lake, land: Land, told: tuple[str, str]
+) -> None:
+    odd = model_call(60, 0, 0)
+    names = ("gen_ai.usage.input_tokens", "gen_ai.usage.cache_read.input_tokens")
+    odd["attributes"] = [*odd["attributes"][:2], *zip(names, told, strict=True)]
+    land(*(model_call(n, 100, 50) for n in range(40)), odd)
+    (found,) = read_tokens(lake, CacheRequest())
+    assert (found.calls, found.tokens) == (40, 4000)
+    assert found.hit_ratio.estimate == pytest.approx(0.5)
+
+
 def test_few_long_prompts_tell_less_than_many_short_ones(lake: Lake, land: Land) -> None:
     land(*(model_call(n, 100, 80 if n % 2 else 0) for n in range(200)))
     one = [
