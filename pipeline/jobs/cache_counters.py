@@ -47,6 +47,7 @@ class CounterRatio:
         hit_ratio: with a 90 % interval over instances and minutes; NaN without any lookup.
         left_out: points that are no number, or have no recorded value.
         pending: lookups that were still under way.
+        is_half: whether only hits or only misses are sent: then there are no lookups.
     """
 
     service_name: str
@@ -59,6 +60,7 @@ class CounterRatio:
     hit_ratio: Interval
     left_out: int
     pending: float
+    is_half: bool = False
 
 
 def read_counters(lake: Lake, request: CacheRequest) -> tuple[CounterRatio, ...]:
@@ -117,10 +119,14 @@ def _ratio(names: list[str], cells: pl.DataFrame) -> CounterRatio:
         found,
         int(cells["left_out"].sum()),
         float(cells["pending"].sum()),
+        bool(cells["is_half"].any()),
     )
 
 
 def beside(counters: tuple[CounterRatio, ...], services: set[str]) -> Iterator[str]:
-    """Say of which services both spans and counters tell."""
+    """Say of which services both spans and counters tell, and which counters are no ratio."""
+    halves = {(each.service_name, each.source) for each in counters if each.is_half}
+    for service, source in sorted(halves):
+        yield f"{service}: {source}: only hits or only misses are sent: send both for a ratio"
     for service in sorted({each.service_name for each in counters} & services):
         yield f"{service}: spans and counters tell of the same lookups; they are not added"

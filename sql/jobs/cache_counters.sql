@@ -1,6 +1,7 @@
 -- One row an instance, a cache and a minute: the hits and misses that counters say were added.
 -- An interval belongs to the minute that it ends in; one of over an hour belongs to none. Points
 -- that are no number or have no recorded value are left out and counted; so are lookups pending.
+-- is_half: only hits or only misses are sent, and neither is counted.
 WITH counted AS (
   SELECT
     service_name,
@@ -26,6 +27,7 @@ WITH counted AS (
         THEN 'miss'
       ELSE LOWER(COALESCE(attributes['result'], attributes['type'], attributes['state']))
     END AS result,
+    name,
     series_id,
     time_unix_nano,
     (time_unix_nano - 1) // 60000000000 AS minute,
@@ -64,6 +66,17 @@ WITH counted AS (
         )
       ) = 0
     )
+), halved AS (
+  SELECT
+    *,
+    -- Of two counters one alone is no ratio; where results share one, none of a kind is 0.
+    NOT LIST_CONTAINS(CAST($result_names AS VARCHAR[]), name)
+      AND (COUNT(*) FILTER (result = 'hit') OVER caches = 0
+        OR COUNT(*) FILTER (result = 'miss') OVER caches = 0) AS is_half
+  FROM counted
+  WHERE time_unix_nano >= $since_unix_nano
+    AND time_unix_nano < $until_unix_nano
+  WINDOW caches AS (PARTITION BY service_name, source, cache)
 )
 SELECT
   service_name,
@@ -77,14 +90,14 @@ SELECT
   COALESCE(
     LIST_SUM(
       LIST(added ORDER BY series_id, time_unix_nano)
-        FILTER (result = 'hit' AND ISFINITE(added) AND added >= 0)
+        FILTER (result = 'hit' AND NOT is_half AND ISFINITE(added) AND added >= 0)
     ),
     0
   ) AS hits,
   COALESCE(
     LIST_SUM(
       LIST(added ORDER BY series_id, time_unix_nano)
-        FILTER (result = 'miss' AND ISFINITE(added) AND added >= 0)
+        FILTER (result = 'miss' AND NOT is_half AND ISFINITE(added) AND added >= 0)
     ),
     0
   ) AS misses,
@@ -97,10 +110,9 @@ SELECT
   ) AS pending,
   COUNT(*) FILTER (
     LIST_CONTAINS(['hit', 'miss'], result) AND (is_gap OR NOT ISFINITE(added) OR added < 0)
-  ) AS left_out
-FROM counted
-WHERE time_unix_nano >= $since_unix_nano
-  AND time_unix_nano < $until_unix_nano
+  ) AS left_out,
+  BOOL_OR(is_half) AS is_half
+FROM halved
 GROUP BY
   service_name,
   source,

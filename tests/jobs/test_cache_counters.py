@@ -115,6 +115,20 @@ def test_what_is_no_number_or_was_not_recorded_is_left_out_and_counted(lake: Lak
     assert other[0].hit_ratio.estimate != other[0].hit_ratio.estimate
 
 
+@pytest.mark.parametrize("name", [HITS, MISSES])
+def test_hits_without_misses_are_no_ratio(lake: Lake, name: str) -> None:
+    found = counted(lake, *(count(60 * minute, name, 100 * minute) for minute in range(1, 30)))
+    assert found.hit_ratio.estimate != found.hit_ratio.estimate
+    assert (found.lookups, found.is_half) == (0, True)
+    assert "only hits or only misses are sent" in run(lake, CacheRequest()).notes[0]
+
+
+def test_where_one_counter_tells_of_both_a_kind_that_never_came_is_none(lake: Lake) -> None:
+    told = {"attributes": [("cache", "prices"), ("result", "hit")]}
+    found = counted(lake, count(60, "cache.gets", 8.0, **told))
+    assert (found.lookups, found.hit_ratio.estimate) == (8, 1)
+
+
 def test_instances_that_differ_make_the_interval_wide(lake: Lake) -> None:
     def of(instance: str, hits: int) -> list[Point]:
         whose = {"service_instance_id": instance, "aggregation_temporality": 1}
