@@ -2,19 +2,20 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pipeline.errors import UsageError
 from pipeline.gate.budgets import Budget
-from pipeline.gate.judgement import LEAST_BEYOND, LEAST_INSTANCES, LEAST_MINUTES, LEAST_SHARED
+from pipeline.gate.judgement import LEAST_INSTANCES
 from pipeline.gate.limits import Interval, begin, decided, joined, limit_measure, nothing
+from pipeline.gate.named_sides import Sides, not_comparable, sides_of, too_little
 from pipeline.gate.verdict import FAIL, INCONCLUSIVE, PASS, WARN, Check
 from pipeline.gate.worse import Shifted, worse_measure
 from pipeline.jobs.cache_metric import is_of_server, to_send
 from pipeline.jobs.judge_request import Pairs
 from pipeline.jobs.metric_cells import Group, log_unit, read_groups
 from pipeline.jobs.metric_rows import MetricRequest, Window
-from pipeline.jobs.named_metrics import GAUGE, QUANTILE, RATIO, SHARE, NamedMetric, named_metric
+from pipeline.jobs.named_metrics import GAUGE, RATIO, SHARE, NamedMetric, named_metric
 from pipeline.lake import Lake
 from pipeline.stats.cells import Side
 from pipeline.stats.hit_ratio import hit_ratio, side_of
@@ -25,24 +26,10 @@ from pipeline.stats.series_shift import (
     gauge_shift,
     ratio_level,
     ratio_shift,
-    winsorised,
 )
 from pipeline.stats.shift import Pair
 
-# Requests that a ratio of a side needs: as many as a median.
-LEAST_REQUESTS = 20
-_OF_REQUESTS = (RATIO, SHARE)
 _MILLION, _HOUR_S = 1e6, 3600.0
-
-
-@dataclass(frozen=True)
-class _Sides:
-    """Both sides of a group, with what a reader must know of them."""
-
-    group: Group
-    metric: NamedMetric
-    series: tuple[Series | Side, ...]
-    note: str
 
 
 def absolute(budget: Budget, lake: Lake, alpha: float, window: Window) -> Iterator[Check]:
@@ -56,7 +43,7 @@ def absolute(budget: Budget, lake: Lake, alpha: float, window: Window) -> Iterat
         yield _nothing(budget)
     for group in groups:
         check = begin(budget, group.service_name, group.operation, unit=group.unit)
-        sides = _sides(group, metric)
+        sides = sides_of(group, metric)
         if sides is None:
             yield nothing(budget, joined(f"no data of {budget.metric}", *group.notes), check)
             continue
@@ -85,12 +72,12 @@ def relative(
     for group in groups:
         check = begin(budget, group.service_name, group.operation, unit=group.unit)
         missing = [name for name, side in zip(_NAMES, group.sides, strict=True) if side is None]
-        both = _sides(group, metric)
+        both = sides_of(group, metric)
         if missing or both is None:
             what = f"no data of {budget.metric} on the {' and '.join(missing)} side"
             yield nothing(budget, joined(what, *group.notes), check)
             continue
-        why = group.mismatch or _not_comparable(both)
+        why = group.mismatch or not_comparable(both)
         if why:
             yield replace(check, verdict=INCONCLUSIVE, reason=why)
             continue
@@ -125,32 +112,13 @@ def _nothing(budget: Budget) -> Check:
     return nothing(budget, joined(what, to_send(metric) if metric else ""))
 
 
-def _sides(group: Group, metric: NamedMetric) -> _Sides | None:
-    """Give the sides of a group, heavy tails cut; None where one has no data."""
-    found = [side for side in group.sides if side is not None]
-    if len(found) < len(group.sides):
-        return None
-    notes = [*group.notes]
-    series = [each for each in found if isinstance(each, Series)]
-    if metric.kind == RATIO and series:
-        cut, most = winsorised(series)
-        found = list(cut)
-        if most is not None:
-            notes.append(f"winsorised: values above {most:g} (pooled p99.9) count as that")
-    if group.left_out:
-        notes.append(f"{group.left_out} values that are no numbers left out")
-    if group.is_limited:
-        notes.append("resolution_limited: the histogram's buckets are wider than 5 %")
-    return _Sides(group, metric, tuple(found), joined(*notes))
-
-
 def measured_level(group: Group, metric: NamedMetric, alpha: float) -> tuple[Interval | str, str]:
     """Measure a group of one side; of one instance alone, with what minutes tell.
 
     Returns:
         A value and its bounds, or why there is none; and what a reader must know of it.
     """
-    sides = _sides(group, metric)
+    sides = sides_of(group, metric)
     if sides is None:
         return joined(f"no data of {metric.name}", *group.notes), ""
     alone = group.instances[0] == 1 and not group.is_watched
@@ -163,10 +131,10 @@ def level_of(group: Group, metric: NamedMetric) -> tuple[SeriesShift | str, str]
     Returns:
         The level, or why there is none; and what a reader must know of it.
     """
-    sides = _sides(group, metric)
+    sides = sides_of(group, metric)
     if sides is None:
         return joined(f"no data of {metric.name}", *group.notes), ""
-    why = _too_little(sides, may_be_one=True)
+    why = too_little(sides, may_be_one=True)
     if why:
         return why, sides.note
     (side,) = sides.series
@@ -179,21 +147,10 @@ def level_of(group: Group, metric: NamedMetric) -> tuple[SeriesShift | str, str]
     return level, sides.note
 
 
-def _too_little(sides: _Sides, may_be_one: bool) -> str:
-    """Say why a side tells no level; empty where it does."""
-    group = sides.group
-    few = group.instances[0] < LEAST_INSTANCES - 1 and not group.is_watched
-    if few and not may_be_one:
-        return "instance_effect_unknown: one instance tells nothing of how instances differ"
-    if group.minutes < LEAST_MINUTES:
-        return f"too_short: {group.minutes} minutes, {LEAST_MINUTES} are needed"
-    return _too_few(sides)
-
-
-def _level(sides: _Sides, alpha: float, may_be_one: bool = False) -> Interval | str:
+def _level(sides: Sides, alpha: float, may_be_one: bool = False) -> Interval | str:
     """Give a value and its bounds, or why there is none."""
     (side,), metric = sides.series, sides.metric
-    why = _too_little(sides, may_be_one)
+    why = too_little(sides, may_be_one)
     if why:
         return why
     if isinstance(side, Side):
@@ -209,29 +166,7 @@ def _level(sides: _Sides, alpha: float, may_be_one: bool = False) -> Interval | 
     return level.effect, *level.bounds(alpha)
 
 
-def _too_few(sides: _Sides) -> str:
-    """Say why there are too few observations; empty where there are enough."""
-    least = min(each.effective for each in sides.series)
-    metric = sides.metric
-    if metric.kind == QUANTILE and least * (1 - metric.quantile) < LEAST_BEYOND:
-        needed = math.ceil(LEAST_BEYOND / (1 - metric.quantile))
-        return f"too_few_observations: {least:.0f}, {needed} are needed"
-    if metric.kind in _OF_REQUESTS and least < LEAST_REQUESTS:
-        return f"too_few_requests: {least:.0f}, {LEAST_REQUESTS} are needed"
-    return ""
-
-
-def _not_comparable(sides: _Sides) -> str:
-    """Say why two sides cannot be compared; empty where they can."""
-    group = sides.group
-    if group.minutes < LEAST_MINUTES:
-        return f"too_short: {group.minutes} minutes in common, {LEAST_MINUTES} are needed"
-    if group.shared < LEAST_SHARED:
-        return f"not_concurrent: the sides share {group.shared:.0%} of their minutes"
-    return _too_few(sides)
-
-
-def _measured(check: Check, budget: Budget, sides: _Sides, alpha: float) -> Check:
+def _measured(check: Check, budget: Budget, sides: Sides, alpha: float) -> Check:
     """Measure both sides of a budget."""
     shifts = _shifts(sides)
     if shifts is None:
@@ -283,7 +218,7 @@ def measured(
     return check
 
 
-def _shifts(sides: _Sides) -> Shifted | None:
+def _shifts(sides: Sides) -> Shifted | None:
     """Compare two sides, up and down; None where they share too few minutes."""
     baseline, canary = sides.series
     if isinstance(baseline, Side) and isinstance(canary, Side):

@@ -25,6 +25,7 @@ from pipeline.jobs.named_metrics import (
 from pipeline.jobs.runtime_gc_samples import GC_SAMPLES_TOLD, gc_samples
 from pipeline.jobs.runtime_pauses import SOURCES, has_pauses, pause_rows
 from pipeline.jobs.runtime_waits import level_and_taken, numbered, told
+from pipeline.jobs.senders import define_by_sender
 from pipeline.lake import Lake, take_snapshot
 from pipeline.lake.catalog import define_snapshot, define_table
 from pipeline.rollup import update
@@ -255,7 +256,9 @@ def _define_points(connection: Connection, lake: Lake, request: MetricRequest) -
     first, end = request.minutes
     # What a point adds is told by the one before it, of up to an hour ago.
     files = snapshot.between(first * MINUTE_NANO - HOUR_NANO, end * MINUTE_NANO + 1)
-    define_table(connection, METRICS, [file.path for file in files])
+    # Requests are counted by service.instance.id alone, so what they are held against is, too.
+    define = define_table if request.metric.kind == PER_REQUEST else define_by_sender
+    define(connection, METRICS, [file.path for file in files])
 
 
 def _buckets(connection: Connection, values: Mapping[str, object]) -> pa.Table:

@@ -12,6 +12,7 @@ from pipeline.jobs.metric_settling import Told
 from pipeline.jobs.metric_sources import Source
 from pipeline.jobs.named_metrics import OBSERVATIONS, QUANTILE, NamedMetric
 from pipeline.jobs.runtime_gc_prints import print_rows, read_prints
+from pipeline.jobs.senders import define_by_sender
 from pipeline.lake import Lake, take_snapshot
 from pipeline.lake.catalog import define_table
 from pipeline.schema import EBPF_EVENTS, SPANS
@@ -55,9 +56,9 @@ def read_pauses(
         LakeError: a file cannot be read.
     """
     first, end = minutes
-    for table in (SPANS, EBPF_EVENTS):
+    for table, define in ((SPANS, define_by_sender), (EBPF_EVENTS, define_table)):
         files = take_snapshot(lake, table).between(first * MINUTE_NANO, end * MINUTE_NANO + 1)
-        define_table(connection, table, [file.path for file in files])
+        define(connection, table, [file.path for file in files])
     asked = {"service": service, "first_minute": first, "end_minute": end, "place": place}
     found = ask(connection, "runtime_pauses", asked | {"span_name": SPAN_NAME, "tool": TOOL})
     connection.register("pauses", found)
