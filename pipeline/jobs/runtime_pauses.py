@@ -16,11 +16,13 @@ from pipeline.jobs.senders import define_by_sender
 from pipeline.lake import Lake, take_snapshot
 from pipeline.lake.catalog import define_table
 from pipeline.schema import EBPF_EVENTS, SPANS
-from pipeline.schema.rollups import MINUTE_NANO
+from pipeline.schema.rollups import HOUR_NANO, MINUTE_NANO
 
 SPAN_NAME = "cpython.gc"
 # javagc, nodegc, pythongc and rubygc are this tool of bcc.
 TOOL = "ugc"
+# Of a recording; what a longer one tells after that is not read.
+_LONGEST_NANO = 24 * HOUR_NANO
 _SOURCES = (
     Source(f"spans named {SPAN_NAME}"),
     Source(f"bcc {TOOL}"),
@@ -56,9 +58,12 @@ def read_pauses(
         LakeError: a file cannot be read.
     """
     first, end = minutes
-    for table, define in ((SPANS, define_by_sender), (EBPF_EVENTS, define_table)):
-        files = take_snapshot(lake, table).between(first * MINUTE_NANO, end * MINUTE_NANO + 1)
-        define(connection, table, [file.path for file in files])
+    since, until = first * MINUTE_NANO, end * MINUTE_NANO + 1
+    spans = take_snapshot(lake, SPANS).between(since, until)
+    define_by_sender(connection, SPANS, [file.path for file in spans])
+    # An event is kept under the time that its recording began.
+    events = take_snapshot(lake, EBPF_EVENTS).between(since - _LONGEST_NANO, until)
+    define_table(connection, EBPF_EVENTS, [file.path for file in events])
     asked = {"service": service, "first_minute": first, "end_minute": end, "place": place}
     found = ask(connection, "runtime_pauses", asked | {"span_name": SPAN_NAME, "tool": TOOL})
     connection.register("pauses", found)
@@ -81,19 +86,20 @@ def pause_rows(
     printed = print_rows(connection, lake, metric, service, minutes, place + 2)
     if read_pauses(connection, lake, service, minutes, place).num_rows == 0:
         return printed
-    told = _event_rows(connection, metric, minutes, place)
+    told = _event_rows(connection, metric, service, minutes, place)
     if printed is None:
         return told
     return pa.concat_tables([told, printed.select(told.column_names).cast(told.schema)])
 
 
 def _event_rows(
-    connection: Connection, metric: NamedMetric, minutes: tuple[int, int], place: int
+    connection: Connection, metric: NamedMetric, service: str, minutes: tuple[int, int], place: int
 ) -> pa.Table:
     """Give the rows that the table ``pauses`` tells."""
     if metric.kind == QUANTILE:
         return ask(connection, "runtime_pause_buckets", {})
     first, end = minutes
     values = {"first_minute": first, "end_minute": end, "place": place, "tool": TOOL}
+    values |= {"service": service}
     how = {"counts_observations": metric.kind == OBSERVATIONS}
     return ask(connection, "runtime_pause_minutes", values | how)

@@ -1,6 +1,7 @@
 -- One row an instance, a version, a source and a minute: seconds in pauses, or how many they are.
 -- below is the seconds that the instance was watched: from its first span to its last, or from the
--- start of the tool to its last pause. A pause belongs to the minute that it begins in.
+-- start of each recording of the tool to its last pause. A pause belongs to the minute that it
+-- begins in.
 WITH seen AS (
   SELECT
     pauses.service_name,
@@ -9,7 +10,12 @@ WITH seen AS (
     pauses.deployment_environment,
     pauses.source,
     MIN(spans.start_time_unix_nano) AS first_unix_nano,
-    MAX(spans.end_time_unix_nano) AS last_unix_nano
+    LEAST(
+      MAX(spans.end_time_unix_nano),
+      -- A stream goes on, and a clock may be wrong: neither shows that pauses were told until then.
+      MAX(spans.start_time_unix_nano) + 60000000000,
+      $end_minute * 60000000000
+    ) AS last_unix_nano
   FROM (
     SELECT DISTINCT
       service_name,
@@ -30,27 +36,48 @@ WITH seen AS (
   GROUP BY ALL
   UNION ALL
   SELECT
-    pauses.service_name,
-    pauses.service_version,
-    pauses.service_instance_id,
-    pauses.deployment_environment,
-    pauses.source,
-    MIN(ebpf_events.time_unix_nano) AS first_unix_nano,
-    MAX(pauses.start_time_unix_nano + pauses.duration_nano) AS last_unix_nano
-  FROM pauses
-  JOIN ebpf_events
-    ON ebpf_events.service_name = pauses.service_name
-    AND ebpf_events.service_version IS NOT DISTINCT FROM pauses.service_version
-    AND ebpf_events.service_instance_id IS NOT DISTINCT FROM pauses.service_instance_id
-    AND ebpf_events.deployment_environment IS NOT DISTINCT FROM pauses.deployment_environment
-    AND ebpf_events.tool = $tool
-  WHERE pauses.source = $place + 1
-  GROUP BY ALL
-), minutes AS (
+    service_name,
+    service_version,
+    service_instance_id,
+    deployment_environment,
+    CAST($place + 1 AS INTEGER) AS source,
+    GREATEST(time_unix_nano, $first_minute * 60000000000) AS first_unix_nano,
+    LEAST(
+      MAX(
+        time_unix_nano
+        + CAST(1e9 * COALESCE(TRY_CAST(fields['START'] AS DOUBLE), 0) AS BIGINT)
+        + duration_nano
+      ),
+      $end_minute * 60000000000
+    ) AS last_unix_nano
+  FROM ebpf_events
+  WHERE tool = $tool
+    AND service_name GLOB $service
+    AND time_unix_nano >= ($first_minute - 1440) * 60000000000
+    AND time_unix_nano < $end_minute * 60000000000
+    AND duration_nano >= 0
+  GROUP BY service_name, service_version, service_instance_id, deployment_environment,
+    time_unix_nano, source_file
+), parts AS (
   SELECT
     *,
     UNNEST(range(first_unix_nano // 60000000000, (last_unix_nano - 1) // 60000000000 + 1)) AS minute
   FROM seen
+  WHERE last_unix_nano > first_unix_nano
+), minutes AS (
+  SELECT
+    service_name,
+    service_version,
+    service_instance_id,
+    deployment_environment,
+    source,
+    minute,
+    SUM(
+      LEAST(last_unix_nano, (minute + 1) * 60000000000)
+      - GREATEST(first_unix_nano, minute * 60000000000)
+    ) AS watched_nano
+  FROM parts
+  GROUP BY ALL
 ), paused AS (
   SELECT
     service_name,
@@ -78,10 +105,7 @@ SELECT
   CAST(minutes.minute AS BIGINT) AS minute,
   minutes.source,
   COALESCE(paused.added, 0) AS top,
-  (
-    LEAST(minutes.last_unix_nano, (minutes.minute + 1) * 60000000000)
-    - GREATEST(minutes.first_unix_nano, minutes.minute * 60000000000)
-  ) / 1e9 AS below,
+  CAST(minutes.watched_nano AS DOUBLE) / 1e9 AS below,
   CAST(1 AS DOUBLE) AS spread,
   CAST(0 AS BIGINT) AS left_out
 FROM minutes

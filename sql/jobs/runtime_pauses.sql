@@ -1,5 +1,6 @@
 -- One row a pause that no data point tells: spans named cpython.gc, and events of bcc's ugc.
--- ugc tells when a pause began in seconds since its own start.
+-- A span that was sent again counts once. ugc tells when a pause began in seconds since its own
+-- start, which is at most a day before the window.
 SELECT
   service_name,
   service_version,
@@ -15,6 +16,10 @@ WHERE name = $span_name
   AND start_time_unix_nano >= $first_minute * 60000000000
   AND start_time_unix_nano < $end_minute * 60000000000
   AND duration_nano >= 0
+QUALIFY ROW_NUMBER() OVER (
+    PARTITION BY trace_id, span_id
+    ORDER BY ingest_time_unix_nano, ingest_batch_id
+  ) = 1
 UNION ALL
 SELECT
   service_name,
@@ -22,13 +27,20 @@ SELECT
   service_instance_id,
   deployment_environment,
   CAST($place + 1 AS INTEGER) AS source,
-  time_unix_nano + CAST(1e9 * COALESCE(TRY_CAST(fields['START'] AS DOUBLE), 0) AS BIGINT)
-    AS start_time_unix_nano,
+  began_unix_nano AS start_time_unix_nano,
   duration_nano,
   CAST(1 AS DOUBLE) AS weight
-FROM ebpf_events
-WHERE tool = $tool
-  AND service_name GLOB $service
-  AND time_unix_nano >= $first_minute * 60000000000
-  AND time_unix_nano < $end_minute * 60000000000
-  AND duration_nano >= 0
+FROM (
+  SELECT
+    *,
+    time_unix_nano + CAST(1e9 * COALESCE(TRY_CAST(fields['START'] AS DOUBLE), 0) AS BIGINT)
+      AS began_unix_nano
+  FROM ebpf_events
+  WHERE tool = $tool
+    AND service_name GLOB $service
+    AND time_unix_nano >= ($first_minute - 1440) * 60000000000
+    AND time_unix_nano < $end_minute * 60000000000
+    AND duration_nano >= 0
+)
+WHERE began_unix_nano >= $first_minute * 60000000000
+  AND began_unix_nano < $end_minute * 60000000000
