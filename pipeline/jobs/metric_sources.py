@@ -92,7 +92,8 @@ GC_COLLECTIONS = (
     Source("jvm.gc.pause", without=_PARTS),
     *sources("v8js.gc.duration", "dotnet.gc.collections"),
     *sources("process.runtime.dotnet.gc.collections.count", "process.runtime.go.gc.count"),
-    *sources("cpython.gc.collections", "process.runtime.cpython.gc_count"),
+    # process.runtime.cpython.gc_count is none of them: objects allocated since the last one.
+    Source("cpython.gc.collections"),
 )
 
 CPU = sources(

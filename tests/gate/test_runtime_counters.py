@@ -125,3 +125,17 @@ def test_a_delta_that_is_no_number_is_left_out_and_not_none(lake: Lake) -> None:
     land(lake, sent)
     assert estimate(lake, "cpu_cores") == pytest.approx(0.1)
     assert "5 values that are no numbers left out" in level(lake, "cpu_cores").reason
+
+
+def test_what_cpython_allocated_since_a_collection_is_no_count_of_collections(lake: Lake) -> None:
+    # gc.get_count() of each generation, as opentelemetry-python-contrib sends it.
+    allocated = [
+        at(minute, "process.runtime.cpython.gc_count", float(97 * minute % 700), unit="By")
+        for minute in range(61)
+    ]
+    land(lake, allocated)
+    (found,) = read_signals(lake, SignalRequest(names=("gc_collections_per_minute",)))
+    assert found.levels == ()
+    collected = [at(minute, "cpython.gc.collections", 3.0 * minute) for minute in range(61)]
+    land(lake, collected)
+    assert estimate(lake, "gc_collections_per_minute") == pytest.approx(3)
