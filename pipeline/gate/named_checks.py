@@ -8,14 +8,29 @@ from pipeline.errors import UsageError
 from pipeline.gate.budgets import Budget
 from pipeline.gate.judgement import LEAST_INSTANCES
 from pipeline.gate.limits import Interval, begin, decided, joined, limit_measure, nothing
-from pipeline.gate.named_sides import Sides, not_comparable, sides_of, too_little
+from pipeline.gate.named_sides import (
+    STUCK,
+    Sides,
+    no_level,
+    not_comparable,
+    sides_of,
+    too_little,
+    too_short,
+)
 from pipeline.gate.verdict import FAIL, INCONCLUSIVE, PASS, WARN, Check
 from pipeline.gate.worse import Shifted, worse_measure
 from pipeline.jobs.cache_metric import is_of_server, to_send
 from pipeline.jobs.judge_request import Pairs
 from pipeline.jobs.metric_cells import Group, log_unit, read_groups
 from pipeline.jobs.metric_rows import MetricRequest, Window
-from pipeline.jobs.named_metrics import GAUGE, RATIO, SHARE, NamedMetric, named_metric
+from pipeline.jobs.named_metrics import (
+    DECREASE,
+    GAUGE,
+    RATIO,
+    SHARE,
+    NamedMetric,
+    named_metric,
+)
 from pipeline.lake import Lake
 from pipeline.stats.cells import Side
 from pipeline.stats.hit_ratio import hit_ratio, side_of
@@ -45,7 +60,10 @@ def absolute(budget: Budget, lake: Lake, alpha: float, window: Window) -> Iterat
         check = begin(budget, group.service_name, group.operation, unit=group.unit)
         sides = sides_of(group, metric)
         if sides is None:
-            yield nothing(budget, joined(f"no data of {budget.metric}", *group.notes), check)
+            if any(group.stuck):
+                yield _without_end(check, budget, group)
+            else:
+                yield nothing(budget, no_level(group, metric), check)
             continue
         # A server that counts its whole keyspace is no sample of servers.
         is_all = is_of_server(group.names[0]) if group.names else False
@@ -73,6 +91,9 @@ def relative(
         check = begin(budget, group.service_name, group.operation, unit=group.unit)
         missing = [name for name, side in zip(_NAMES, group.sides, strict=True) if side is None]
         both = sides_of(group, metric)
+        if group.stuck[-1:] == (True,) or (any(group.stuck) and group.sides[-1]):
+            yield _without_end(check, budget, group)
+            continue
         if missing or both is None:
             what = f"no data of {budget.metric} on the {' and '.join(missing)} side"
             yield nothing(budget, joined(what, *group.notes), check)
@@ -86,6 +107,22 @@ def relative(
 
 _NAMES = ("baseline", "canary")
 _ALONE = "one instance: how instances differ is not known"
+
+
+def _without_end(check: Check, budget: Budget, group: Group) -> Check:
+    """Judge a wait without end: it is beyond any limit, and worse than any that has an end."""
+    reason = joined(STUCK, *group.notes)
+    why = too_short(group)
+    if len(group.sides) == 1:
+        verdict = FAIL if math.isfinite(budget.most) else PASS
+    else:
+        verdict = FAIL if budget.direction != DECREASE else PASS
+        if not why and (group.stuck[0] or group.sides[0] is None):
+            why = "not_comparable: the baseline has no wait that ends"
+        few = sum(group.instances) < LEAST_INSTANCES and not group.is_watched
+        if few and verdict == FAIL:
+            verdict, reason = WARN, joined("instance_effect_unknown", reason)
+    return replace(check, verdict=INCONCLUSIVE if why else verdict, reason=joined(why, reason))
 
 
 def request_of(budget: Budget, sides: tuple[Pairs, ...], window: Window) -> MetricRequest:
@@ -119,8 +156,10 @@ def measured_level(group: Group, metric: NamedMetric, alpha: float) -> tuple[Int
         A value and its bounds, or why there is none; and what a reader must know of it.
     """
     sides = sides_of(group, metric)
+    if sides is None and any(group.stuck) and not too_short(group):
+        return (math.inf, math.inf, math.inf), no_level(group, metric)
     if sides is None:
-        return joined(f"no data of {metric.name}", *group.notes), ""
+        return no_level(group, metric), ""
     alone = group.instances[0] == 1 and not group.is_watched
     return _level(sides, alpha, may_be_one=True), joined(_ALONE if alone else "", sides.note)
 
@@ -133,7 +172,7 @@ def level_of(group: Group, metric: NamedMetric) -> tuple[SeriesShift | str, str]
     """
     sides = sides_of(group, metric)
     if sides is None:
-        return joined(f"no data of {metric.name}", *group.notes), ""
+        return no_level(group, metric), ""
     why = too_little(sides, may_be_one=True)
     if why:
         return why, sides.note

@@ -17,6 +17,7 @@ LEAST_REQUESTS = 20
 _OF_REQUESTS = (RATIO, SHARE)
 # What arithmetic alone adds to all of the time.
 _ROUNDING = 1e-9
+STUCK = "unbounded: items wait and none was taken"
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,7 @@ def too_little(sides: Sides, may_be_one: bool) -> str:
     few = group.instances[0] < LEAST_INSTANCES - 1 and not group.is_watched
     if few and not may_be_one:
         return "instance_effect_unknown: one instance tells nothing of how instances differ"
-    if group.minutes < LEAST_MINUTES:
-        return f"too_short: {group.minutes} minutes, {LEAST_MINUTES} are needed"
-    return too_few(sides)
+    return too_short(group) or too_few(sides)
 
 
 def too_few(sides: Sides) -> str:
@@ -69,6 +68,21 @@ def too_few(sides: Sides) -> str:
     if metric.kind in _OF_REQUESTS and least < LEAST_REQUESTS:
         return f"too_few_requests: {least:.0f}, {LEAST_REQUESTS} are needed"
     return _too_much(sides)
+
+
+def no_level(group: Group, metric: NamedMetric) -> str:
+    """Say why a group of one side has no value at all."""
+    return joined(STUCK if any(group.stuck) else f"no data of {metric.name}", *group.notes)
+
+
+def too_short(group: Group) -> str:
+    """Say that a group has too few minutes; empty where it has enough."""
+    if group.minutes < LEAST_MINUTES:
+        common = " in common" if len(group.sides) > 1 else ""
+        return f"too_short: {group.minutes} minutes{common}, {LEAST_MINUTES} are needed"
+    if len(group.sides) > 1 and group.shared < LEAST_SHARED:
+        return f"not_concurrent: the sides share {group.shared:.0%} of their minutes"
+    return ""
 
 
 def _too_much(sides: Sides) -> str:
@@ -88,9 +102,4 @@ def _too_much(sides: Sides) -> str:
 
 def not_comparable(sides: Sides) -> str:
     """Say why two sides cannot be compared; empty where they can."""
-    group = sides.group
-    if group.minutes < LEAST_MINUTES:
-        return f"too_short: {group.minutes} minutes in common, {LEAST_MINUTES} are needed"
-    if group.shared < LEAST_SHARED:
-        return f"not_concurrent: the sides share {group.shared:.0%} of their minutes"
-    return too_few(sides)
+    return too_short(sides.group) or too_few(sides)

@@ -10,8 +10,9 @@ from pipeline.gate.budgets import Budget
 from pipeline.gate.judgement import LEAST_INSTANCES
 from pipeline.gate.limits import begin, joined, nothing
 from pipeline.gate.named_checks import level_of, measured, request_of
+from pipeline.gate.named_sides import too_short
 from pipeline.gate.runtime_signals import IS_SAVED, NOT_SAVED
-from pipeline.gate.verdict import INCONCLUSIVE, NO_DATA, Check
+from pipeline.gate.verdict import INCONCLUSIVE, NO_DATA, WARN, Check
 from pipeline.gate.worse import Shifted
 from pipeline.jobs.judge_request import SAVED, Pairs
 from pipeline.jobs.metric_cells import Group, read_groups
@@ -104,6 +105,9 @@ def _compared(
     """Compare one group with what was saved of it."""
     found, note = level_of(group, metric)
     why = found if isinstance(found, str) else _not_comparable(name, before, group, metric)
+    if any(group.stuck) and isinstance(found, str) and not too_short(group):
+        # Longer than any wait that was saved, which all have an end.
+        return replace(check, verdict=WARN, reason=found)
     if isinstance(found, str) or why:
         return replace(check, verdict=INCONCLUSIVE, reason=why)
     (saved,) = before

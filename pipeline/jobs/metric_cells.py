@@ -16,6 +16,7 @@ from pipeline.jobs.metric_parts import (
     Columns,
     as_one,
     has_value,
+    is_stuck,
     of_pools,
     of_samples,
     unknown_units,
@@ -53,6 +54,7 @@ class Group:
         mismatch: why the sides are not comparable; empty where they are.
         is_watched: whether monitors tell it of the whole: instances are no replicates.
         notes: what else to know, each a sentence.
+        stuck: of each side, whether items wait and none was taken: their wait has no bound.
     """
 
     service_name: str
@@ -69,6 +71,7 @@ class Group:
     mismatch: str = ""
     is_watched: bool = False
     notes: tuple[str, ...] = ()
+    stuck: tuple[bool, ...] = ()
 
 
 def read_groups(lake: Lake, request: MetricRequest) -> tuple[list[Group], NamedMetric]:
@@ -204,6 +207,7 @@ def _group(part: Columns, settled: Settled, clock: _Clock) -> Group:
     ]
     make = _histogram if metric.kind == QUANTILE else _series
     made = tuple(make(half, metric, clock.minutes) for half in halves)
+    is_without_end = tuple(metric.kind == WAIT and is_stuck(half) for half in halves)
     sent = next((str(each) for each in part.get("unit", ()) if each), choice.unit)
     left_out = int(np.nansum(part["left_out"].astype(float))) if "left_out" in part else 0
     service = str(part["service_name"][0])
@@ -216,7 +220,10 @@ def _group(part: Columns, settled: Settled, clock: _Clock) -> Group:
         str(part["operation"][0]),
         unit_of(metric, sent),
         made,
-        tuple(each.instances if each else 0 for each in made),
+        tuple(
+            each.instances if each else len(set(half["instance"])) * stuck
+            for each, half, stuck in zip(made, halves, is_without_end, strict=True)
+        ),
         clock.minutes,
         clock.shared,
         left_out,
@@ -225,6 +232,7 @@ def _group(part: Columns, settled: Settled, clock: _Clock) -> Group:
         choice.mismatch,
         choice.is_watched,
         tuple(note for note in notes if note),
+        is_without_end,
     )
 
 

@@ -52,6 +52,13 @@ def has_value(part: Columns) -> NDArray[np.bool_]:
     return np.asarray(np.isfinite(part["top"].astype(np.float64)))
 
 
+def is_stuck(half: Columns) -> bool:
+    """Tell whether items of a side wait and none of them was taken."""
+    top, below = (half[name].astype(np.float64) for name in ("top", "below"))
+    known = np.isfinite(top) & np.isfinite(below)
+    return bool((top[known] > 0).any() and not (below[known] > 0).any())
+
+
 def of_samples(part: Columns) -> Iterator[str]:
     """Name the instances whose profiles do not show what others of their service do."""
     if "unshown" not in part:

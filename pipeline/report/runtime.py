@@ -19,6 +19,8 @@ from pipeline.stats.bootstrap import Interval
 # The number rises when a key changes its meaning or goes; new keys leave it as it is.
 SCHEMA = "tailgate.runtime/1"
 _PER_CENT = 100.0
+# Of a wait while nothing is taken.
+_WITHOUT_END = "unbounded"
 # Of more that are missing only their names are told, or they would hide what there is.
 _MISSING_MOST = 4
 NOTHING = (
@@ -51,7 +53,8 @@ def level_table(signals: Sequence[Signal], whole: bool) -> Table:
         for level in signal.levels:
             unit, factor = _read_in(level.unit, level.value.estimate)
             _, high, most = level.over_time
-            row = [signal.metric.name, whose(level), interval(level.value, factor), unit]
+            value = _WITHOUT_END if math.isinf(level.value.low) else interval(level.value, factor)
+            row = [signal.metric.name, whose(level), value, unit]
             row += [figure(factor * high), figure(factor * most)]
             rows.append(row + (_more(level, factor) if whole else []))
     return names, tuple(name in _NUMBERS for name in names), rows
@@ -87,7 +90,7 @@ def level_lines(signals: Sequence[Signal]) -> list[str]:
                 share = interval(level.saturated, _PER_CENT)
                 lines.append(f"{of}: above {_PER_CENT * SATURATED:.0f} % for {share} % of the time")
             if level.reason:
-                known = math.isfinite(level.value.estimate)
+                known = not math.isnan(level.value.estimate)
                 lines.append(f"{of}: {'' if known else 'not identified: '}{level.reason}")
     return lines
 

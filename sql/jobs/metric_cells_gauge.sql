@@ -1,4 +1,5 @@
 -- One row an instance, a version, a minute, a thing and a source: the level of a gauge or of a sum.
+-- A point on a whole minute is of the minute that it ends, as what counters added until then is.
 -- A series counts by its mean in the minute; the source's fold says what becomes of several.
 -- A series that is silent for less than five minutes stands at its last level; one that is silent
 -- to the end makes levels that it was a part of unknown. Values that are no numbers are left out,
@@ -28,8 +29,8 @@ WITH chosen AS (
       OR (metric_type = 'sum' AND is_monotonic IS NOT TRUE AND aggregation_temporality = 2)
     )
     AND COALESCE(flags, 0) & 1 = 0
-    AND time_unix_nano >= $first_minute * 60000000000
-    AND time_unix_nano < $end_minute * 60000000000
+    AND time_unix_nano > $first_minute * 60000000000
+    AND time_unix_nano <= $end_minute * 60000000000
     AND LEN(
       LIST_FILTER(
         LIST_ZIP(CAST($attribute_keys AS VARCHAR[]), CAST($attribute_values AS VARCHAR[])),
@@ -45,7 +46,7 @@ WITH chosen AS (
 ), once AS (
   SELECT
     * EXCLUDE (ingest_time_unix_nano, ingest_batch_id),
-    time_unix_nano // 60000000000 AS minute
+    (time_unix_nano - 1) // 60000000000 AS minute
   FROM chosen
   QUALIFY ROW_NUMBER() OVER (
       PARTITION BY place, series_id, time_unix_nano

@@ -1,14 +1,14 @@
 -- One row an instance, a version and a minute: the share of its fullest pool that is in use.
 -- A pool of 2^31 - 1 slots, or of none, has no bounds and so no share: it is named, and so is one
 -- of which an instance tells only the size or only the use. Values that are no numbers are left
--- out, and counted.
+-- out, and counted. A point on a whole minute is of the minute that it ends.
 WITH once AS (
   SELECT
     metrics.service_name,
     metrics.service_version,
     metrics.service_instance_id,
     metrics.deployment_environment,
-    metrics.time_unix_nano // 60000000000 AS minute,
+    (metrics.time_unix_nano - 1) // 60000000000 AS minute,
     parts.family,
     parts.part,
     metrics.series_id,
@@ -25,8 +25,8 @@ WITH once AS (
   JOIN pool_parts AS parts
     ON parts.name = metrics.name
   WHERE service_name GLOB $service
-    AND time_unix_nano >= $first_minute * 60000000000
-    AND time_unix_nano < $end_minute * 60000000000
+    AND time_unix_nano > $first_minute * 60000000000
+    AND time_unix_nano <= $end_minute * 60000000000
     AND COALESCE(flags, 0) & 1 = 0
     AND (
       parts.state = ''

@@ -11,7 +11,7 @@ from pipeline.gate.runtime import SignalRequest, read_signals
 from pipeline.gate.runtime_levels import SignalLevel
 from pipeline.lake import Lake, append
 from pipeline.schema import SPANS
-from tests.gate.runtime_points import MINUTE, NOON, SECOND
+from tests.gate.runtime_points import MINUTE, NOON, SECOND, Point
 
 SpanRows = Callable[..., Table]
 TEN_MINUTES = (NOON, NOON + 10 * MINUTE)
@@ -29,10 +29,10 @@ def estimate(lake: Lake, name: str, window: tuple[int, int] = TEN_MINUTES) -> fl
     return level(lake, name, window).value.estimate
 
 
-def collecting() -> list[dict[str, object]]:
+def collecting() -> list[Point]:
     """Give a process that collects for 50 ms and answers for 1 s, each second of 10 minutes."""
-    common = {"service_name": "shop", "service_instance_id": "a"}
-    rows: list[dict[str, object]] = []
+    common: Point = {"service_name": "shop", "service_instance_id": "a"}
+    rows: list[Point] = []
     for second in range(600):
         start = {"start_time_unix_nano": NOON + second * SECOND}
         rows.append(common | start | {"name": "GET /", "duration_nano": SECOND})

@@ -15,7 +15,7 @@ from pipeline.gate.runtime_signals import SIGNALS
 from pipeline.jobs.judge_request import Pairs
 from pipeline.lake import Lake, append
 from pipeline.schema import SPANS
-from tests.gate.runtime_points import COUNTER, NOON, V1, V2, Point, beside, land, pauses, points
+from tests.gate.runtime_points import COUNTER, NOON, V1, V2, Point, land, pauses, points
 
 BOTH = (V1, V2)
 
@@ -219,33 +219,3 @@ def test_pauses_of_cpython_come_from_an_ebpf_tool(lake: Lake, tmp_path: Path) ->
     (share,) = signal(lake, "gc_pause_share").levels
     assert share.value.estimate == pytest.approx(0.01, rel=0.01)
     assert (share.names, share.minutes) == (("bcc ugc",), 10)
-
-
-def test_a_wait_is_what_waits_over_what_is_taken(lake: Lake) -> None:
-    # 30 wait in one queue, of which 120 items a minute are taken; 8 in the other, 480 a minute.
-    series = []
-    for name, waiting, taken in (("mail", 30.0, 120.0), ("orders", 8.0, 480.0)):
-        named: Point = {"attributes": [("name", name)]}
-        series.append(points("executor.queued", waiting, **named))
-        series.append(points("executor.completed", rising(taken), **named, **RISING))
-    land(lake, *series)
-    waits = signal(lake, "queue_wait_s").levels
-    found = {each.thing: each.value.estimate for each in waits}
-    assert found == {"mail": pytest.approx(15, rel=0.01), "orders": pytest.approx(1, rel=0.01)}
-    assert {each.reason for each in waits} == {"by Little's law"}
-    assert waits[0].names == ("executor.queued over executor.completed",)
-
-
-def test_a_wait_is_judged_by_its_name(lake: Lake) -> None:
-    for version, waiting in (("v1", 30.0), ("v2", 60.0)):
-        land(
-            lake,
-            points("executor.queued", waiting, version),
-            points("executor.completed", rising(120.0), version, **RISING),
-        )
-    found = beside(lake, "queue_wait_s")
-    assert found.verdict == "fail"
-    assert found.measure is not None
-    assert found.measure.baseline == pytest.approx(15, rel=0.01)
-    assert found.measure.effect == pytest.approx(1, rel=0.01)
-    assert found.reason == "by Little's law"
