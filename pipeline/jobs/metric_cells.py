@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from pipeline.jobs.cache_metric import of_caches, read_cache_metric
 from pipeline.jobs.judge_request import Pairs
-from pipeline.jobs.metric_choice import Choice, choose
 from pipeline.jobs.metric_parts import (
     Columns,
-    as_one,
-    has_value,
+    chosen,
     is_stuck,
     of_pools,
     of_samples,
@@ -189,18 +187,7 @@ def _parts(columns: Columns) -> Iterator[Columns]:
 def _group(part: Columns, settled: Settled, clock: _Clock) -> Group:
     """Make a group of its rows."""
     metric = settled.metric
-    choice = Choice(np.ones(len(part["minute"]), dtype=bool), ((),) * clock.sides)
-    if "source" in part:
-        places = part["source"].astype(np.int64)
-        # Rows without a value are no source: they only say what else to know.
-        known = has_value(part)
-        columns = (places[known], part["side"][known], part["instance"][known])
-        choice = choose(*columns, settled.told, clock.sides)
-        kept = ~known
-        kept[known] = choice.kept
-        part = {name: column[kept] for name, column in part.items()}
-        if choice.is_watched:
-            part = as_one(part)
+    part, choice = chosen(part, settled, clock.sides)
     halves = [
         {name: column[part["side"] == each] for name, column in part.items()}
         for each in range(clock.sides)

@@ -22,6 +22,7 @@ class Choice:
         unit: of the values, where the metric has none of its own.
         mismatch: why the sides cannot be compared; empty where they can.
         is_watched: whether monitors tell it of the whole.
+        is_shared: whether instances share what it is of, each of its partitions being of one.
     """
 
     kept: NDArray[np.bool_]
@@ -29,13 +30,16 @@ class Choice:
     unit: str = ""
     mismatch: str = ""
     is_watched: bool = False
+    is_shared: bool = False
 
     @property
     def note(self) -> str:
-        """Say that the sides are told by unlike names; empty where they are not."""
+        """Say that the sides are told by unlike names, or by parts; empty where they are not."""
         told = [each for each in self.names if each]
         if self.mismatch or len(set(told)) <= 1:
-            return ""
+            # How much of a topic each side holds is for its group to say.
+            is_part = self.is_shared and len(self.names) > 1
+            return "a mean of instances, which share the partitions" if is_part else ""
         return f"names differ: {_each_tells(self.names)}"
 
 
@@ -120,7 +124,8 @@ def _choice(
             )
     unit = every[0].unit if every else ""
     watched = bool(every) and all(each.source.is_watched for each in every)
-    return Choice(kept, names, unit, mismatch, watched)
+    shared = bool(every) and all(each.source.is_shared for each in every)
+    return Choice(kept, names, unit, mismatch, watched, shared)
 
 
 def _each_tells(names: Sequence[Sequence[str]]) -> str:

@@ -1,11 +1,13 @@
 """Rows of one group of a named metric: monitors taken for one, and what to know of them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.jobs.metric_choice import Choice, choose
 from pipeline.jobs.metric_settling import Settled
 from pipeline.jobs.metric_sources import MAX, POOL_PARTS, USED
 
@@ -16,22 +18,45 @@ _HALVES_MOST = 3
 NAMES = ("service_name", "service_version")
 
 
-def as_one(part: Columns) -> Columns:
-    """Take monitors that tell the same for one: their mean, of each side and minute."""
+def chosen(part: Columns, settled: Settled, sides: int) -> tuple[Columns, Choice]:
+    """Choose the rows of a group that count, and take for one those that tell of one thing."""
+    if "source" not in part:
+        return part, Choice(np.ones(len(part["minute"]), dtype=bool), ((),) * sides)
+    places = part["source"].astype(np.int64)
+    # Rows without a value are no source: they only say what else to know.
+    known = has_value(part)
+    columns = (places[known], part["side"][known], part["instance"][known])
+    choice = choose(*columns, settled.told, sides)
+    kept = ~known
+    kept[known] = choice.kept
+    part = {name: column[kept] for name, column in part.items()}
+    if choice.is_shared and sides == 1:
+        return as_one(part, adds_up=True), replace(choice, is_watched=True)
+    return (as_one(part) if choice.is_watched else part), choice
+
+
+def as_one(part: Columns, adds_up: bool = False) -> Columns:
+    """Take rows of a side and minute for one.
+
+    Args:
+        part: of monitors that tell the same: their mean counts, of those that are known.
+        adds_up: whether each is a part instead: their sum counts, where all of them are known.
+    """
     side, minute = part["side"].astype(np.int64), part["minute"].astype(np.int64)
     top, below = (part[name].astype(np.float64) for name in ("top", "below"))
-    known = np.isfinite(top)
+    known = np.isfinite(top) | adds_up
     keys, code = np.unique(np.column_stack([side, minute])[known], axis=0, return_inverse=True)
     code = code.reshape(-1)
     count = np.bincount(code, minlength=len(keys))
     rows = len(keys)
+    share = 1 if adds_up else np.maximum(count, 1)
     one = {name: np.full(rows, part[name][0], dtype=object) for name in NAMES}
     return one | {
         "operation": np.full(rows, part["operation"][0], dtype=object),
         "instance": np.full(rows, "", dtype=object),
         "side": keys[:, 0],
         "minute": keys[:, 1],
-        "top": np.bincount(code, weights=top[known], minlength=rows) / np.maximum(count, 1),
+        "top": np.bincount(code, weights=top[known], minlength=rows) / share,
         "below": np.bincount(code, weights=below[known], minlength=rows) / np.maximum(count, 1),
         "spread": np.ones(rows),
         "left_out": np.full(rows, 0.0) if rows == 0 else _first(part["left_out"], rows),

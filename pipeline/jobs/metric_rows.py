@@ -9,7 +9,12 @@ from pipeline.jobs.cache_names import CacheNames
 from pipeline.jobs.job import Connection, ask, asking, define_view
 from pipeline.jobs.judge_request import Pairs
 from pipeline.jobs.metric_settling import Settled, settle
-from pipeline.jobs.metric_sources import POOL_KEYS, POOL_PARTS, POOL_STATE_KEYS
+from pipeline.jobs.metric_sources import (
+    PARTITION_KEYS,
+    POOL_KEYS,
+    POOL_PARTS,
+    POOL_STATE_KEYS,
+)
 from pipeline.jobs.named_metrics import (
     GAUGE,
     GC_SAMPLES,
@@ -220,7 +225,8 @@ def _cells(
     by = {"by": [list(keys) for keys in metric.by]}
     connection.register("metric_things", ask(connection, "metric_things", series | by))
     if metric.kind == GAUGE:
-        return ask(connection, "metric_cells_gauge", chosen)
+        keys = {"partition_keys": list(PARTITION_KEYS)}
+        return ask(connection, "metric_cells_gauge", chosen | keys)
     how: dict[str, object] = {
         "per_observation": metric.kind == MEAN,
         "counts_observations": metric.kind == OBSERVATIONS,

@@ -31,6 +31,7 @@ _SCHEMA = pa.schema(
         pa.field("factor", pa.float64()),
         pa.field("fold", pa.string()),
         pa.field("thing", pa.string()),
+        pa.field("is_shared", pa.bool_()),
         pa.field("without_keys", _TEXTS),
         pa.field("without_patterns", _TEXTS),
     ]
@@ -80,6 +81,7 @@ class Settled:
                 "factor": each.factor,
                 "fold": each.source.fold,
                 "thing": each.source.thing,
+                "is_shared": each.source.is_shared,
                 "without_keys": [key for key, _ in each.source.without],
                 "without_patterns": [pattern for _, pattern in each.source.without],
             }

@@ -26,6 +26,7 @@ class Source:
             are never compared.
         thing: the queue or pool that it is of, where no attribute says.
         is_watched: whether a monitor tells it of the whole, so that instances are no replicates.
+        is_shared: whether instances share its partitions, each of which is of one at a time.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Source:
     tells: str = ""
     thing: str = ""
     is_watched: bool = False
+    is_shared: bool = False
 
 
 def sources(
@@ -160,12 +162,21 @@ WAITS = (
     Wait(Source("queue.depth", "", ADD), Source("messaging.client.consumed.messages")),
 )
 
+PARTITION_KEYS = (
+    *("messaging.destination.partition.id", "messaging.kafka.destination.partition"),
+    "partition",
+)
 _LARGEST = "the largest lag of a partition"
 LAG = (
     Source("kafka.consumer_group.lag", "", ADD, is_watched=True),
     Source("kafka.consumer_group.lag_sum", "", ADD, is_watched=True),
-    *sources("kafka.consumer.records_lag", "kafka.consumer.lag", fold=ADD),
-    *sources("kafka.consumer.fetch.manager.records.lag", "messaging.consumer.lag", fold=ADD),
+    *(
+        Source(name, "", ADD, is_shared=True)
+        for name in (
+            *("kafka.consumer.records_lag", "kafka.consumer.lag"),
+            *("kafka.consumer.fetch.manager.records.lag", "messaging.consumer.lag"),
+        )
+    ),
     Source("kafka.consumer.records_lag_max", "", MOST, tells=_LARGEST),
     Source("kafka.consumer.fetch.manager.records.lag.max", "", MOST, tells=_LARGEST),
 )

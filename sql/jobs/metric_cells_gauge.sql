@@ -2,8 +2,8 @@
 -- A point on a whole minute is of the minute that it ends, as what counters added until then is.
 -- A series counts by its mean in the minute; the source's fold says what becomes of several.
 -- A series that is silent for less than five minutes stands at its last level; one that is silent
--- to the end makes levels that it was a part of unknown. Values that are no numbers are left out,
--- and counted.
+-- to the end makes levels that it was a part of unknown. A partition that instances share is of the
+-- one that told of it last. Values that are no numbers are left out, and counted.
 WITH chosen AS (
   SELECT
     service_name,
@@ -17,6 +17,11 @@ WITH chosen AS (
     ingest_batch_id,
     sources.place,
     sources.fold,
+    sources.is_shared,
+    LIST_FILTER(
+      LIST_TRANSFORM(CAST($partition_keys AS VARCHAR[]), LAMBDA key: attributes[key]),
+      LAMBDA found: found IS NOT NULL
+    )[1] AS partition,
     COALESCE(value_double, CAST(value_int AS DOUBLE)) * sources.factor AS value
   FROM metrics
   JOIN metric_sources AS sources
@@ -61,6 +66,9 @@ WITH chosen AS (
     ANY_VALUE(service_version) AS service_version,
     ANY_VALUE(service_instance_id) AS service_instance_id,
     ANY_VALUE(deployment_environment) AS deployment_environment,
+    ANY_VALUE(is_shared) AS is_shared,
+    ANY_VALUE(partition) AS partition,
+    MAX(time_unix_nano) AS told_unix_nano,
     COALESCE(
       NULLIF(ANY_VALUE(fold), ''),
       CASE WHEN ANY_VALUE(metric_type) = 'sum' THEN 'add' ELSE 'mean' END
@@ -93,6 +101,22 @@ WITH chosen AS (
       ) AS far
     FROM followed
   )
+), held AS (
+  SELECT
+    *,
+    -- Of what is shared, an instance stands at its last level while another one tells the rest.
+    CASE WHEN is_shared THEN BOOL_OR(is_sent) OVER every ELSE is_sent END AS is_told
+  FROM standing
+  JOIN metric_things
+    USING (place, series_id)
+  WINDOW every AS (PARTITION BY place, service_name, deployment_environment, thing, minute)
+  QUALIFY NOT is_shared
+    OR ROW_NUMBER() OVER (
+      PARTITION BY place, service_name, deployment_environment, thing, minute,
+        CASE WHEN thing <> '' THEN partition END,
+        CASE WHEN thing = '' OR partition IS NULL THEN series_id END
+      ORDER BY told_unix_nano DESC, series_id
+    ) = 1
 )
 SELECT
   service_name,
@@ -114,9 +138,7 @@ SELECT
   CAST(1 AS DOUBLE) AS below,
   CAST(1 AS DOUBLE) AS spread,
   CAST(SUM(left_out) AS BIGINT) AS left_out
-FROM standing
-JOIN metric_things
-  USING (place, series_id)
+FROM held
 GROUP BY
   service_name,
   service_version,
@@ -126,4 +148,4 @@ GROUP BY
   minute,
   place,
   fold
-HAVING BOOL_OR(is_sent)
+HAVING BOOL_OR(is_told)
