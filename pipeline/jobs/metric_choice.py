@@ -22,7 +22,7 @@ class Choice:
         unit: of the values, where the metric has none of its own.
         mismatch: why the sides cannot be compared; empty where they can.
         is_watched: whether monitors tell it of the whole.
-        is_shared: whether instances share what it is of, each of its partitions being of one.
+        shared: how the parts of what instances share become one, ADD or MOST; empty for not shared.
     """
 
     kept: NDArray[np.bool_]
@@ -30,7 +30,7 @@ class Choice:
     unit: str = ""
     mismatch: str = ""
     is_watched: bool = False
-    is_shared: bool = False
+    shared: str = ""
 
     @property
     def note(self) -> str:
@@ -38,7 +38,7 @@ class Choice:
         told = [each for each in self.names if each]
         if self.mismatch or len(set(told)) <= 1:
             # How much of a topic each side holds is for its group to say.
-            is_part = self.is_shared and len(self.names) > 1
+            is_part = self.shared and len(self.names) > 1
             return "a mean of instances, which share the partitions" if is_part else ""
         return f"names differ: {_each_tells(self.names)}"
 
@@ -124,7 +124,8 @@ def _choice(
             )
     unit = every[0].unit if every else ""
     watched = bool(every) and all(each.source.is_watched for each in every)
-    shared = bool(every) and all(each.source.is_shared for each in every)
+    folds = {each.source.fold if each.source.is_shared else "" for each in every}
+    shared = folds.pop() if len(folds) == 1 else ""
     return Choice(kept, names, unit, mismatch, watched, shared)
 
 

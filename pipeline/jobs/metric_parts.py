@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.jobs.metric_choice import Choice, choose
 from pipeline.jobs.metric_settling import Settled
-from pipeline.jobs.metric_sources import MAX, POOL_PARTS, USED
+from pipeline.jobs.metric_sources import MAX, MOST, POOL_PARTS, USED
 
 Columns = dict[str, NDArray[Any]]
 
@@ -30,33 +30,37 @@ def chosen(part: Columns, settled: Settled, sides: int) -> tuple[Columns, Choice
     kept = ~known
     kept[known] = choice.kept
     part = {name: column[kept] for name, column in part.items()}
-    if choice.is_shared and sides == 1:
-        return as_one(part, adds_up=True), replace(choice, is_watched=True)
+    if choice.shared and sides == 1:
+        return as_one(part, choice.shared), replace(choice, is_watched=True)
     return (as_one(part) if choice.is_watched else part), choice
 
 
-def as_one(part: Columns, adds_up: bool = False) -> Columns:
+def as_one(part: Columns, fold: str = "") -> Columns:
     """Take rows of a side and minute for one.
 
     Args:
         part: of monitors that tell the same: their mean counts, of those that are known.
-        adds_up: whether each is a part instead: their sum counts, where all of them are known.
+        fold: ADD or MOST where each is a part instead: their sum or the largest counts, where all
+            of them are known.
     """
     side, minute = part["side"].astype(np.int64), part["minute"].astype(np.int64)
     top, below = (part[name].astype(np.float64) for name in ("top", "below"))
-    known = np.isfinite(top) | adds_up
+    known = np.isfinite(top) | bool(fold)
     keys, code = np.unique(np.column_stack([side, minute])[known], axis=0, return_inverse=True)
     code = code.reshape(-1)
     count = np.bincount(code, minlength=len(keys))
     rows = len(keys)
-    share = 1 if adds_up else np.maximum(count, 1)
+    folded = np.bincount(code, weights=top[known], minlength=rows)
+    if fold == MOST:
+        folded = np.full(rows, -np.inf)
+        np.maximum.at(folded, code, top[known])
     one = {name: np.full(rows, part[name][0], dtype=object) for name in NAMES}
     return one | {
         "operation": np.full(rows, part["operation"][0], dtype=object),
         "instance": np.full(rows, "", dtype=object),
         "side": keys[:, 0],
         "minute": keys[:, 1],
-        "top": np.bincount(code, weights=top[known], minlength=rows) / share,
+        "top": folded if fold else folded / np.maximum(count, 1),
         "below": np.bincount(code, weights=below[known], minlength=rows) / np.maximum(count, 1),
         "spread": np.ones(rows),
         "left_out": np.full(rows, 0.0) if rows == 0 else _first(part["left_out"], rows),

@@ -177,8 +177,13 @@ LAG = (
             *("kafka.consumer.fetch.manager.records.lag", "messaging.consumer.lag"),
         )
     ),
-    Source("kafka.consumer.records_lag_max", "", MOST, tells=_LARGEST),
-    Source("kafka.consumer.fetch.manager.records.lag.max", "", MOST, tells=_LARGEST),
+    *(
+        Source(name, "", MOST, tells=_LARGEST, is_shared=True)
+        for name in (
+            "kafka.consumer.records_lag_max",
+            "kafka.consumer.fetch.manager.records.lag.max",
+        )
+    ),
 )
 
 PENDING = sources(

@@ -89,6 +89,17 @@ def test_partitions_of_topics_that_no_attribute_names_are_not_one(lake: Lake) ->
     assert level(lake).value.estimate == 200
 
 
+def test_the_largest_lag_is_that_of_the_consumer_that_lags_most(lake: Lake) -> None:
+    rows = [
+        lag(minute, 0, consumer, value, name="kafka.consumer.records_lag_max", attributes=topic)
+        for minute in range(1, LAST + 1)
+        for consumer, value in (("a", 400.0), ("b", 0.0))
+        for topic in ([("topic", "orders")],)
+    ]
+    land(lake, rows)
+    assert level(lake).value.estimate == 400
+
+
 def test_sides_that_share_a_topic_are_compared_by_what_a_consumer_lags(lake: Lake) -> None:
     # Three consumers of the old version hold two partitions each, one of the new holds two.
     rows = []
