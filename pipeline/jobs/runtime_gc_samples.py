@@ -13,8 +13,9 @@ from pipeline.jobs.job import Connection, ask
 from pipeline.jobs.metric_settling import Told
 from pipeline.jobs.metric_sources import Source
 from pipeline.jobs.named_metrics import GC_SAMPLES
+from pipeline.jobs.senders import define_by_sender
 from pipeline.lake import Lake, take_snapshot
-from pipeline.lake.catalog import define_snapshot, define_table
+from pipeline.lake.catalog import define_snapshot
 from pipeline.schema import PROFILE_SAMPLES, PROFILE_STACKS
 from pipeline.schema.rollups import MINUTE_NANO
 
@@ -48,7 +49,7 @@ def gc_samples(
     """
     first, end = minutes
     files = take_snapshot(lake, PROFILE_SAMPLES).between(first * MINUTE_NANO, end * MINUTE_NANO + 1)
-    define_table(connection, PROFILE_SAMPLES, [file.path for file in files])
+    define_by_sender(connection, PROFILE_SAMPLES, [file.path for file in files])
     define_snapshot(connection, take_snapshot(lake, PROFILE_STACKS))
     asked = {"service": service, "first_minute": first, "end_minute": end}
     return ask(

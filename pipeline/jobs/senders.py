@@ -15,7 +15,7 @@ def define_by_sender(connection: Connection, table: Table, files: Sequence[Path]
 
     Args:
         connection: where.
-        table: METRICS or SPANS.
+        table: METRICS, SPANS or PROFILE_SAMPLES.
         files: of the table; none gives a view with zero rows.
     """
     define_table(connection, replace(table, name=f"sent_{table.name}"), files)

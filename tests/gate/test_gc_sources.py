@@ -55,6 +55,15 @@ def test_an_instance_that_cannot_show_the_collector_is_named_and_lowers_no_share
     assert level.reason == "left out, their profiles never show it: p, q, r and 1 more"
 
 
+def test_hosts_that_set_no_instance_are_told_apart_by_their_names(lake: Lake) -> None:
+    for host, stack in (("h1", f"{MAIN}gc_collect_main"), ("h2", f"{MAIN}wait")):
+        own = {"resource_attributes": [("service.name", "shop"), ("host.name", host)]}
+        land_side(lake, [f"{MAIN}handle", stack], [[92, 8]] * 8, own=own)
+    (level,), _ = signal(lake, "gc_sample_share")
+    assert level.value.estimate == pytest.approx(0.08)
+    assert level.reason.endswith("left out, their profiles never show it: h2")
+
+
 def test_a_profile_of_all_time_counts_where_there_is_none_of_the_cpu(lake: Lake) -> None:
     stacks = [f"{MAIN}handle", f"{MAIN}<GC>"]
     land_side(lake, stacks, [[90, 10]] * 8, kind="wall")

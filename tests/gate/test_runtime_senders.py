@@ -9,13 +9,15 @@ from pyarrow import Table
 from pipeline.assets import statement
 from pipeline.gate.runtime import SignalRequest, read_signals
 from pipeline.gate.runtime_levels import SignalLevel
+from pipeline.jobs.judge_request import JudgeRequest
 from pipeline.jobs.metric_cells import read_groups
 from pipeline.jobs.metric_rows import MetricRequest
 from pipeline.jobs.named_metrics import named_metric
+from pipeline.jobs.why_beside import look_beside
 from pipeline.lake import Lake, append
 from pipeline.schema import SPANS
 from pipeline.stats.series_shift import Series
-from tests.gate.runtime_points import COUNTER, LEVEL, MINUTE, NOON, SECOND, Point, land
+from tests.gate.runtime_points import COUNTER, LEVEL, MINUTE, NOON, SECOND, V1, V2, Point, land
 
 NO_ID: Point = {"service_name": "shop", "service_version": "v1", "service_instance_id": None}
 
@@ -146,7 +148,29 @@ def test_a_share_of_more_than_all_of_the_time_is_no_answer(lake: Lake) -> None:
     assert "set service.instance.id" in found.reason
 
 
-def test_points_and_spans_tell_who_sent_them_by_the_same_words() -> None:
-    points, spans = (statement("jobs", f"senders_{name}") for name in ("metrics", "spans"))
-    words = points.replace("data point", "span").replace("sent_metrics", "sent_spans")
-    assert words == spans
+@pytest.mark.parametrize(("others", "is_told"), [([0.0], True), ([0.0, 500.0], False)])
+def test_pauses_of_more_than_all_of_the_time_explain_nothing(
+    lake: Lake, others: list[float], is_told: bool
+) -> None:
+    # The old version stops for a hundredth of the time, the new one for a tenth.
+    rows = []
+    for minute in range(1, 13):
+        told = {"unit": "s", **COUNTER}
+        rows.append(sent(minute, "dotnet.gc.pause.time", 0.6 * minute, **told))
+        for number, since_start in enumerate(others):
+            point = sent(minute, "dotnet.gc.pause.time", since_start + 6.0 * minute, **told)
+            later = point["time_unix_nano"] - number * 20 * SECOND
+            new = {"service_version": "v2", "resource_attributes": resource(service_version="v2")}
+            rows.append(point | new | {"time_unix_nano": later})
+    land(lake, rows)
+    window = (NOON, NOON + 15 * MINUTE)
+    found = look_beside(lake, JudgeRequest(V1, V2), (window, window), ["shop"])
+    assert [each.kind for each in found.causes["shop"]] == ["gc"] * is_told
+
+
+def test_points_spans_and_samples_tell_who_sent_them_by_the_same_words() -> None:
+    tables = ("metrics", "spans", "profile_samples")
+    told = [statement("jobs", f"senders_{table}").splitlines() for table in tables]
+    # All but what a row is, and the table that it is read from.
+    assert told[0][1:-1] == told[1][1:-1] == told[2][1:-1]
+    assert [each[-1] for each in told] == [f"FROM sent_{table}" for table in tables]
