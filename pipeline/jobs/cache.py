@@ -46,7 +46,8 @@ class CacheAnswer:
         penalty: of a miss, in ns.
         worth: None where no request is known.
         stampedes: None without keys.
-        curve, advice: None without keys.
+        curve: None without keys.
+        advice: None without a curve, or where today's size is in a unit that it has not.
         policies: miss ratio by policy at today's size; empty where that is not known.
         staleness: by class of keys.
         told_by: lookups, weighted, by what tells whether they hit: attribute, rows or inferred.
@@ -154,7 +155,7 @@ def _answer(rows: CacheRows, request: CacheRequest) -> CacheAnswer:
         staleness_of(rows, request) if rows.has_keys else (),
         dict(told.sort("told_by").iter_rows()),
         1 if sizes is None else sizes.instances,
-        tuple(_notes(rows, request)),
+        (*(sizes.notes if sizes else ()), *_notes(rows, request)),
     )
 
 
@@ -162,12 +163,8 @@ def _notes(rows: CacheRows, request: CacheRequest) -> Iterator[str]:
     """Say what a reader should know."""
     if not rows.has_keys:
         yield "no keys on the lookups: send cache.key for sizes, stampedes and staleness"
-    else:
-        if not request.size:
-            keys = rows.references()["key"].n_unique()
-            yield f"the size of the cache is not known: {keys} keys were seen; --size"
-        if placed := placement_note(rows, request):
-            yield placed
+    elif placed := placement_note(rows, request):
+        yield placed
     if rows.share < 1:
         yield f"lookups of {100 * rows.share:.2g} % of the traces were looked at"
     if rows.frame["service_instance_id"].n_unique() == 1:

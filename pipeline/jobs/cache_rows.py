@@ -29,6 +29,8 @@ MINUTE_NANO = 60 * 10**9
 # and the worst minutes would not count.
 _WIDTHS_NANO = (MINUTE_NANO, 5 * MINUTE_NANO)
 _DECILES = 10
+# Of misses, the share whose size must be known before sizes tell which lookups are alike.
+_KNOWN_LEAST = 0.5
 # Names that statements bind, beside those that all of them do.
 _OF_LOOKUPS = (
     *("hit_values", "miss_values", "class_attribute", "version_attribute"),
@@ -104,11 +106,12 @@ class CacheRows:
 
     def lookups(self) -> Lookups:
         """Give lookups as the statistics take them, in ns: by operation, class, size and time."""
-        size = self.floats("item_bytes")
+        size = self.frame.select(told_size().fill_null(np.nan)).to_series().to_numpy()
         decile = np.zeros(len(size), dtype=np.int64)
         known = np.isfinite(size)
         hit = self.frame["hit"].to_numpy()
-        if known.any():
+        # Where most misses are of no known size, none is held against hits of a known one.
+        if known.any() and known[~hit].sum() >= _KNOWN_LEAST * (~hit).sum():
             # Of the misses, which are to have their like: cold keys are large, and few hit.
             missed = size[known & ~hit]
             cut = missed if len(missed) else size[known]
@@ -145,6 +148,17 @@ class CacheRows:
             - 1
         )
         return first.to_series().to_numpy()
+
+
+def told_size() -> pl.Expr:
+    """Give the bytes of each lookup's item, else the median of its key's; null for unknown.
+
+    A miss has found nothing, and tells no size or 0.
+    """
+    size = pl.col("item_bytes").cast(pl.Float64)
+    told = pl.when((size > 0) | (pl.col("hit") & (size == 0))).then(size)
+    of_key = pl.when(pl.col("key").is_not_null()).then(told.median().over("key"))
+    return pl.coalesce(told, of_key)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.jobs.cache_request import CacheRequest
-from pipeline.jobs.cache_rows import CacheRows, Ints
+from pipeline.jobs.cache_rows import CacheRows, Ints, told_size
 from pipeline.stats.bootstrap import Floats
 from pipeline.stats.cache_policies import compare_policies
 from pipeline.stats.miss_ratio import MissRatioCurve, SizeAdvice, advice, miss_ratio_curve
@@ -17,6 +17,9 @@ _PLAYED_MOST = 200_000
 # Lookups that must follow another instance's miss before they tell whose cache it is.
 _LEAST_FOLLOWING = 20
 _MOSTLY = 0.9
+# Of references, the share whose size may be guessed: of keys that were read once, nothing tells.
+_UNKNOWN_MOST = 0.1
+_PER_CENT = 100.0
 
 
 @dataclass(frozen=True)
@@ -25,15 +28,18 @@ class Sizes:
 
     Attributes:
         curve: of one cache: the shared one, or that of an instance on average.
-        advice: what half, twice and four times of today's size would miss.
+        advice: what half, twice and four times of today's size would miss; None where that is in
+            bytes, and sizes of entries are not known.
         policies: miss ratio by policy at today's size; empty where that is not known.
         instances: how many caches there are.
+        notes: what a reader should know.
     """
 
     curve: MissRatioCurve
-    advice: SizeAdvice
+    advice: SizeAdvice | None
     policies: dict[str, float]
     instances: int
+    notes: tuple[str, ...]
 
 
 def sizes_of(rows: CacheRows, request: CacheRequest) -> Sizes:
@@ -48,9 +54,10 @@ def sizes_of(rows: CacheRows, request: CacheRequest) -> Sizes:
     if request.per_instance:
         frame = frame.sort("service_instance_id", maintain_order=True)
     keys = (frame.select(pl.struct(own).rank("dense")).to_series().cast(pl.Int64) - 1).to_numpy()
-    in_bytes = frame["item_bytes"].null_count() == 0 and request.size_in_bytes
-    weights = frame["item_bytes"].cast(pl.Float64).to_numpy() if in_bytes else None
+    weights, notes = _bytes(frame) if request.size_in_bytes else (None, ())
     curve = miss_ratio_curve(keys, weights, key=(rows.name, "curve"))
+    if request.size_in_bytes and weights is None:
+        return Sizes(curve, None, {}, instances, notes)
     today = request.size or float(curve.keys) / instances
     policies: dict[str, float] = {}
     if request.size:
@@ -61,7 +68,28 @@ def sizes_of(rows: CacheRows, request: CacheRequest) -> Sizes:
             else keys * 0
         )
         policies = _policies(keys, whose, weights, request.size)
-    return Sizes(curve, advice(curve, today), policies, instances)
+    else:
+        seen = frame["key"].n_unique()
+        notes = (f"the size of the cache is not known: {seen} keys were seen; --size",)
+    return Sizes(curve, advice(curve, today), policies, instances, notes)
+
+
+def _bytes(frame: pl.DataFrame) -> tuple[Floats | None, tuple[str, ...]]:
+    """Give the bytes that each reference is to, None where too many are unknown; and say so."""
+    told_sizes = frame.select("key_class", size=told_size())
+    size = told_sizes["size"]
+    unknown = size.null_count() / len(size)
+    if not unknown:
+        return size.to_numpy(), ()
+    if unknown > _UNKNOWN_MOST:
+        why = "without it nothing is told by a size in bytes"
+        told = f"sizes of {_PER_CENT * unknown:.2g} % of lookups unknown: send cache.item_size; "
+        return None, (told + why,)
+    like = told_sizes.select(
+        pl.coalesce("size", pl.col("size").median().over("key_class"), pl.col("size").median())
+    )
+    told = f"sizes of {_PER_CENT * unknown:.2g} % of lookups unknown, taken as the median of "
+    return like.to_series().to_numpy(), (told + "like keys",)
 
 
 def _policies(keys: Ints, whose: Ints, weights: Floats | None, size: float) -> dict[str, float]:

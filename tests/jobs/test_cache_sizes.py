@@ -1,0 +1,101 @@
+"""Sizes of what caches hold, as lookups tell them: whose, of misses too, and in which unit."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pipeline.jobs.cache import CacheAnswer, run
+from pipeline.jobs.cache_request import CacheRequest
+from pipeline.lake import Lake
+
+NOON = 1_795_608_000_000_000_000
+MILLI, SECOND = 1_000_000, 1_000_000_000
+Land = Callable[..., object]
+Row = dict[str, Any]
+
+
+def looked(number: int, hit: bool, key: str | None = "price:1", **given: object) -> Row:
+    """Give a lookup in a trace of its own, one a second, of 2 ms or 50 ms for a miss."""
+    return {
+        "trace_id": f"{number + 1:032x}",
+        "service_name": "pricing",
+        "service_version": "1",
+        "service_instance_id": f"pricing-{number % 2}",
+        "kind": 1,
+        "name": "cache get",
+        "start_time_unix_nano": NOON + number * SECOND,
+        "duration_nano": MILLI * (2 if hit else 50),
+        "cache_hit": hit,
+        "cache_key": key,
+        **given,
+    }
+
+
+def found(lake: Lake, **asked: object) -> CacheAnswer:
+    """Give the one cache of a lake."""
+    (answer,) = run(lake, CacheRequest(**asked)).caches  # type: ignore[arg-type]
+    return answer
+
+
+@pytest.mark.parametrize("of_miss", [None, 0])
+def test_a_miss_is_as_large_as_hits_of_its_key(lake: Lake, land: Land, of_miss: int | None) -> None:
+    # Small keys miss in 50 ms and large ones in 90: each is held against hits of its own size.
+    land(
+        *(
+            looked(n, n % 3 > 0, f"price:{n % 2}", cache_item_size=size, duration_nano=took * MILLI)
+            for n in range(120)
+            for size in [1000 + n % 2 if n % 3 else of_miss]
+            for took in [(2 if n % 3 else 50) + 40 * (n % 2)]
+        )
+    )
+    penalty = found(lake).penalty
+    assert (penalty.reason, penalty.dropped) == ("", 0)
+    assert penalty.mean.estimate == pytest.approx(48 * MILLI)
+    assert penalty.misses == 40
+
+
+def test_where_sizes_of_most_misses_are_not_known_none_count(lake: Lake, land: Land) -> None:
+    # Keys that miss are never hit, so nothing tells how large they are.
+    land(
+        *(
+            looked(n, n % 3 > 0, f"price:{n if n % 3 == 0 else 1}", cache_item_size=size)
+            for n in range(90)
+            for size in [1000 if n % 3 else None]
+        )
+    )
+    penalty = found(lake).penalty
+    assert penalty.mean.estimate == pytest.approx(48 * MILLI)
+
+
+def test_a_size_in_bytes_is_held_against_bytes_though_misses_tell_none(
+    lake: Lake, land: Land
+) -> None:
+    # Four keys of 1 kB in turn: in 4 kB all but the first of each hit, in 2 kB none.
+    rows = [looked(n, n >= 4, f"price:{n % 4}") for n in range(40)]
+    land(*(row | {"cache_item_size": 1000 if row["cache_hit"] else None} for row in rows))
+    answer = found(lake, size=4000.0, size_in_bytes=True)
+    assert answer.curve is not None
+    assert answer.advice is not None
+    assert answer.curve.in_bytes
+    assert answer.advice.ratios == pytest.approx({0.5: 1.0, 1.0: 0.1, 2.0: 0.1, 4.0: 0.1})
+    assert answer.policies["LRU"] == pytest.approx(0.1)
+    assert not any("unknown" in note for note in answer.notes)
+
+
+def test_few_unknown_sizes_are_taken_as_usual_and_with_many_no_bytes_are_told(
+    lake: Lake, land: Land
+) -> None:
+    rows = [looked(n, n % 20 > 0, f"price:{n % 20 or n}") for n in range(100)]
+    land(*(row | {"cache_item_size": 1000 if row["cache_hit"] else None} for row in rows))
+    few = found(lake, size=21_000.0, size_in_bytes=True)
+    assert few.curve is not None
+    assert few.curve.in_bytes
+    assert "sizes of 5 % of lookups unknown, taken as the median of like keys" in few.notes
+    land(*(looked(n, False, f"price:{n}") for n in range(100, 120)))
+    many = found(lake, size=21_000.0, size_in_bytes=True)
+    assert (many.advice, many.policies) == (None, {})
+    (note,) = [note for note in many.notes if note.startswith("sizes of")]
+    assert note.startswith("sizes of 21 % of lookups unknown: send cache.item_size")
+    # Entries need no sizes.
+    assert found(lake, size=21.0).advice is not None
