@@ -16,6 +16,7 @@ from pipeline.jobs.cache_worth import Worth, worth_of
 from pipeline.jobs.job import Job
 from pipeline.lake import Lake
 from pipeline.stats.bootstrap import Floats
+from pipeline.stats.cache_policies import POLICIES
 from pipeline.stats.miss_penalty import Penalty, miss_penalty
 from pipeline.stats.miss_ratio import MissRatioCurve, SizeAdvice
 
@@ -113,7 +114,7 @@ def run(
     Args:
         lake: the lake.
         request: the question.
-        on_progress: told of the caches that are done, and of all.
+        on_progress: told of the steps that are done, and of all: as many a cache as policies.
 
     Raises:
         LakeError: the lake cannot be read.
@@ -121,8 +122,9 @@ def run(
     rows, untold = read_cache_rows(lake, request)
     answers = []
     for place, each in enumerate(rows):
-        on_progress(place, len(rows))
-        answers.append(_answer(each, request))
+        show = _part_of(on_progress, place, len(rows))
+        show(0, len(POLICIES))
+        answers.append(_answer(each, request, show))
     return CacheResult(
         request,
         tuple(answers),
@@ -132,12 +134,21 @@ def run(
     )
 
 
-def _answer(rows: CacheRows, request: CacheRequest) -> CacheAnswer:
+def _part_of(
+    on_progress: Callable[[int, int], None], place: int, caches: int
+) -> Callable[[int, int], None]:
+    """Give what tells of the steps of one cache as of a part of all."""
+    return lambda done, total: on_progress(place * total + done, caches * total)
+
+
+def _answer(
+    rows: CacheRows, request: CacheRequest, on_progress: Callable[[int, int], None]
+) -> CacheAnswer:
     """Work out one cache."""
     found = rows.lookups()
     penalty = miss_penalty(found, (rows.name, "penalty"))
     minutes, ratios = course(rows)
-    sizes = sizes_of(rows, request) if rows.has_keys else None
+    sizes = sizes_of(rows, request, on_progress) if rows.has_keys else None
     told = rows.frame.select("told_by", sum=pl.Series(rows.asked)).group_by("told_by").sum()
     return CacheAnswer(
         rows,

@@ -1,19 +1,16 @@
 """What other sizes and policies of a cache would miss, of one shared cache or one an instance."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from pipeline.jobs.cache_request import CacheRequest
-from pipeline.jobs.cache_rows import CacheRows, Ints, told_size
+from pipeline.jobs.cache_rows import CacheRows, told_size
 from pipeline.stats.bootstrap import Floats
 from pipeline.stats.cache_policies import compare_policies
 from pipeline.stats.miss_ratio import MissRatioCurve, SizeAdvice, advice, miss_ratio_curve
-from pipeline.stats.shards import kept
 
-# References that policies play; more are sampled by key.
-_PLAYED_MOST = 200_000
 # Lookups that must follow another instance's miss before they tell whose cache it is.
 _LEAST_FOLLOWING = 20
 _MOSTLY = 0.9
@@ -42,11 +39,20 @@ class Sizes:
     notes: tuple[str, ...]
 
 
-def sizes_of(rows: CacheRows, request: CacheRequest) -> Sizes:
+def sizes_of(
+    rows: CacheRows,
+    request: CacheRequest,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Sizes:
     """Work out what other sizes and policies would miss.
 
     Where each instance has a cache of its own, its references are a trace of their own: one
     instance's after the other's, with keys that are not the others', they share no entry.
+
+    Args:
+        rows: the lookups.
+        request: the question.
+        on_progress: told of the policies that are played, and of all.
     """
     frame = rows.references()
     instances = frame["service_instance_id"].n_unique() if request.per_instance else 1
@@ -61,13 +67,12 @@ def sizes_of(rows: CacheRows, request: CacheRequest) -> Sizes:
     today = request.size or float(curve.keys) / instances
     policies: dict[str, float] = {}
     if request.size:
-        lone = request.per_instance
-        whose = (
-            frame["service_instance_id"].rank("dense").cast(pl.Int64).to_numpy()
-            if lone
-            else keys * 0
-        )
-        policies = _policies(keys, whose, weights, request.size)
+        owner = frame["service_instance_id"].rank("dense").cast(pl.Int64).to_numpy()
+        whose = owner if request.per_instance else None
+        played = compare_policies(keys, request.size, weights, whose, on_progress=on_progress)
+        policies = played.ratios
+        if played.rate < 1:
+            notes += (f"policies were played on {_PER_CENT * played.rate:.2g} % of the keys",)
     else:
         seen = frame["key"].n_unique()
         notes = (f"the size of the cache is not known: {seen} keys were seen; --size",)
@@ -90,20 +95,6 @@ def _bytes(frame: pl.DataFrame) -> tuple[Floats | None, tuple[str, ...]]:
     )
     told = f"sizes of {_PER_CENT * unknown:.2g} % of lookups unknown, taken as the median of "
     return like.to_series().to_numpy(), (told + "like keys",)
-
-
-def _policies(keys: Ints, whose: Ints, weights: Floats | None, size: float) -> dict[str, float]:
-    """Play every policy on each cache's own references; the mean, by references."""
-    rate = min(1.0, _PLAYED_MOST / len(keys))
-    chosen = kept(keys, rate, 0)
-    missed: dict[str, float] = {}
-    for cache in np.unique(whose[chosen]):
-        mine = chosen & (whose == cache)
-        played = None if weights is None else weights[mine]
-        for name, ratio in compare_policies(keys[mine], max(size * rate, 1.0), played).items():
-            missed[name] = missed.get(name, 0.0) + ratio * int(mine.sum())
-    total = int(chosen.sum())
-    return {name: count / total for name, count in missed.items()}
 
 
 def placement_note(rows: CacheRows, request: CacheRequest) -> str:

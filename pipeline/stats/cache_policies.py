@@ -1,7 +1,7 @@
 """Cache policies: which entry goes when there is no room, and what that misses.
 
-Each policy plays a trace reference by reference; traces are bounded, larger ones are sampled by
-key before (a tenth of the keys, a tenth of the cache).
+Each policy plays a trace reference by reference; long ones are sampled by key (a tenth of the keys,
+a tenth of the cache).
 
 Source: Zhang, Yang, Yue, Vigfusson and Rashmi (2024), NSDI, for SIEVE; Yang, Zhang, Qiu, Yue and
 Vigfusson (2023), SOSP, for S3-FIFO; Megiddo and Modha (2003), FAST, for ARC; Belady (1966), IBM
@@ -11,19 +11,24 @@ Systems Journal 5(2), for the bound; Corbato (1968), MIT Project MAC, for CLOCK.
 import heapq
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.stats.cache_queues import arc, s3_fifo, sieve
+from pipeline.stats.shards import kept, rate_for
 from pipeline.stats.stack_distance import previous_places
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# More is a matter of minutes: sample the keys.
+# More is a matter of minutes: whatever that leaves, keys are sampled.
 REFERENCES_MOST = 2_000_000
+# More references are sampled where that leaves enough keys, and enough room for them.
+PLAYED_MOST = 200_000
+_LEAST_ENTRIES = 100
 
 # A trace as policies play it: keys, and the size of each reference's entry.
 Play = Callable[[list[int], list[float], float], int]
@@ -150,25 +155,60 @@ POLICIES: Mapping[str, Play] = MappingProxyType(
 )
 
 
-def compare_policies(keys: Ints, capacity: float, sizes: Floats | None = None) -> dict[str, float]:
-    """Give the miss ratio of every policy.
+@dataclass(frozen=True)
+class PolicyRatios:
+    """What policies miss.
+
+    Attributes:
+        ratios: misses a reference, by policy.
+        rate: share of keys that were played; 1 for all.
+    """
+
+    ratios: dict[str, float]
+    rate: float
+
+
+def compare_policies(
+    keys: Ints,
+    capacity: float,
+    sizes: Floats | None = None,
+    whose: Ints | None = None,
+    played_most: int = PLAYED_MOST,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> PolicyRatios:
+    """Give the miss ratio of every policy, over all references; of a long trace by a sample of it.
 
     Args:
-        keys: n references by key, in the order of time; at most REFERENCES_MOST.
-        capacity: of the cache, in entries, or in bytes where sizes are given.
+        keys: n references by key, in the order of time, 1 or more.
+        capacity: of each cache, in entries, or in bytes where sizes are given.
         sizes: n, of what is referred to; an entry larger than the cache passes it by.
+        whose: n numbers of caches; None for one that all share.
+        played_most: more references are sampled, unless that leaves too little.
+        on_progress: told of the policies that are done, and of all.
 
-    Raises:
-        ValueError: more references than can be played.
-
-    >>> compare_policies(np.array([1, 2, 1, 1]), 1)["LRU"]
+    >>> compare_policies(np.array([1, 2, 1, 1]), 1).ratios["LRU"]
     0.75
     """
-    if len(keys) > REFERENCES_MOST:
-        raise ValueError(
-            f"{len(keys)} references, {REFERENCES_MOST} can be played; sample the keys"
-        )
-    listed = keys.tolist()
-    weights = [1.0] * len(listed) if sizes is None else sizes.tolist()
-    total = max(len(listed), 1)
-    return {name: 1 - play(listed, weights, capacity) / total for name, play in POLICIES.items()}
+    rate = _rate(keys, capacity, sizes, played_most)
+    chosen = kept(keys, rate, 0)
+    owners = np.zeros(len(keys), dtype=np.int64) if whose is None else whose
+    order = np.flatnonzero(chosen)[np.argsort(owners[chosen], kind="stable")]
+    parts = np.split(order, np.flatnonzero(np.diff(owners[order])) + 1)
+    weights = np.ones(len(keys)) if sizes is None else sizes
+    room = max(capacity * rate, 1.0)
+    # As many as a sample should hold: what it has more or fewer of are references to very popular
+    # keys, which hit in any cache.
+    total = rate * len(keys)
+    ratios = {}
+    for done, (name, play) in enumerate(POLICIES.items(), start=1):
+        hits = sum(play(keys[part].tolist(), weights[part].tolist(), room) for part in parts)
+        ratios[name] = min((len(order) - hits) / total, 1.0)
+        on_progress(done, len(POLICIES))
+    return PolicyRatios(ratios, rate)
+
+
+def _rate(keys: Ints, capacity: float, sizes: Floats | None, played_most: int) -> float:
+    """Choose the share of keys to play: enough keys, and a cache that holds enough of them."""
+    entries = capacity if sizes is None else capacity / max(float(sizes.mean()), 1.0)
+    least = max(rate_for(len(np.unique(keys))), _LEAST_ENTRIES / max(entries, 1.0))
+    return min(1.0, max(played_most / len(keys), least), REFERENCES_MOST / len(keys))

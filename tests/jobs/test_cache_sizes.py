@@ -8,6 +8,7 @@ import pytest
 from pipeline.jobs.cache import CacheAnswer, run
 from pipeline.jobs.cache_request import CacheRequest
 from pipeline.lake import Lake
+from pipeline.stats.cache_policies import POLICIES
 
 NOON = 1_795_608_000_000_000_000
 MILLI, SECOND = 1_000_000, 1_000_000_000
@@ -99,3 +100,12 @@ def test_few_unknown_sizes_are_taken_as_usual_and_with_many_no_bytes_are_told(
     assert note.startswith("sizes of 21 % of lookups unknown: send cache.item_size")
     # Entries need no sizes.
     assert found(lake, size=21.0).advice is not None
+
+
+def test_progress_goes_on_while_policies_are_played(lake: Lake, land: Land) -> None:
+    land(*(looked(n, n >= 4, f"price:{n % 4}") for n in range(40)))
+    land(*(looked(n, n >= 44, f"price:{n % 4}", name="near") for n in range(40, 80)))
+    seen: list[tuple[int, int]] = []
+    run(lake, CacheRequest(size=4.0), lambda *done: seen.append(done))
+    steps = len(POLICIES)
+    assert seen == [(n, 2 * steps) for n in [*range(steps + 1), *range(steps, 2 * steps + 1)]]

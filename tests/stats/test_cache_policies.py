@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from pipeline.stats.cache_policies import (
     POLICIES,
-    REFERENCES_MOST,
     belady,
     clock,
     compare_policies,
@@ -16,6 +15,8 @@ from pipeline.stats.cache_policies import (
     lru,
 )
 from pipeline.stats.cache_queues import arc, s3_fifo, sieve
+from pipeline.stats.miss_ratio import miss_ratio_curve
+from pipeline.stats.shards import LEAST_KEYS
 
 traces = st.lists(st.integers(0, 9), min_size=1, max_size=60)
 PLAYED = sorted(POLICIES)
@@ -104,12 +105,46 @@ def test_what_is_larger_than_the_cache_passes_it_by(references: list[tuple[int, 
         assert play(keys, weights, 4) == without, name
 
 
-def test_all_are_compared_on_one_trace_and_too_long_a_one_is_refused() -> None:
+def test_all_are_compared_on_one_trace() -> None:
     keys = np.tile(np.arange(20), 10)
     found = compare_policies(keys, 10)
-    assert sorted(found) == PLAYED
-    assert found["LRU"] == 1.0
+    assert found.rate == 1
+    assert sorted(found.ratios) == PLAYED
+    assert found.ratios["LRU"] == 1.0
     # Of 20 in turn, 10 can be kept: half the references but the first of each.
-    assert found["Belady"] == pytest.approx(1 - 0.9 * 9 / 19, abs=0.05)
-    with pytest.raises(ValueError, match="sample the keys"):
-        compare_policies(np.zeros(REFERENCES_MOST + 1, dtype=np.int64), 10)
+    assert found.ratios["Belady"] == pytest.approx(1 - 0.9 * 9 / 19, abs=0.05)
+
+
+def popular(count: int, keys: int) -> np.ndarray:
+    """Draw references of which few keys have most."""
+    weight = np.cumsum(1 / np.arange(1, keys + 1) ** 0.9)
+    drawn = np.random.default_rng(3).random(count)
+    return np.searchsorted(weight / weight[-1], drawn).astype(np.int64)
+
+
+def test_a_long_trace_is_played_by_enough_of_its_keys_to_tell_what_all_would() -> None:
+    keys = popular(250_000, 30_000)
+    distinct = len(np.unique(keys))
+    told = compare_policies(keys, 3_000, played_most=20_000)
+    assert told.rate == pytest.approx(LEAST_KEYS / distinct)
+    exact = float(miss_ratio_curve(keys, at=np.array([3_000.0])).ratios[0])
+    # Whether chance takes in the most popular keys, which hit in any cache, changes nothing.
+    assert told.ratios["LRU"] == pytest.approx(exact, abs=0.01)
+    assert told.ratios["Belady"] <= min(told.ratios.values())
+
+
+def test_a_long_trace_of_few_keys_or_a_small_cache_is_played_whole() -> None:
+    keys = popular(50_000, 500)
+    assert compare_policies(keys, 50, played_most=1_000).rate == 1
+    assert compare_policies(popular(50_000, 20_000), 40, played_most=1_000).rate == 1
+
+
+def test_each_cache_has_room_and_references_of_its_own_and_progress_is_told() -> None:
+    # Three keys in turn hit in a cache of three, five in turn do not: 27 of 80 hit.
+    keys = np.concatenate([np.tile(np.arange(3), 10), np.tile(np.arange(10, 15), 10)])
+    seen: list[tuple[int, int]] = []
+    told = compare_policies(
+        keys, 3, whose=np.repeat([7, 2], [30, 50]), on_progress=lambda *done: seen.append(done)
+    )
+    assert told.ratios["LRU"] == pytest.approx(1 - 27 / 80)
+    assert seen == [(n, len(PLAYED)) for n in range(1, len(PLAYED) + 1)]
