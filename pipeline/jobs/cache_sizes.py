@@ -61,10 +61,11 @@ def sizes_of(
         frame = frame.sort("service_instance_id", maintain_order=True)
     keys = (frame.select(pl.struct(own).rank("dense")).to_series().cast(pl.Int64) - 1).to_numpy()
     weights, notes = _bytes(frame) if request.size_in_bytes else (None, ())
-    curve = miss_ratio_curve(keys, weights, key=(rows.name, "curve"))
+    seen = frame["key"].n_unique()
+    today = request.size or float(keys.max() + 1) / instances
+    curve = miss_ratio_curve(keys, weights, key=(rows.name, "curve"), today=today)
     if request.size_in_bytes and weights is None:
         return Sizes(curve, None, {}, instances, notes)
-    today = request.size or float(curve.keys) / instances
     policies: dict[str, float] = {}
     if request.size:
         owner = frame["service_instance_id"].rank("dense").cast(pl.Int64).to_numpy()
@@ -74,7 +75,6 @@ def sizes_of(
         if played.rate < 1:
             notes += (f"policies were played on {_PER_CENT * played.rate:.2g} % of the keys",)
     else:
-        seen = frame["key"].n_unique()
         notes = (f"the size of the cache is not known: {seen} keys were seen; --size",)
     return Sizes(curve, advice(curve, today), policies, instances, notes)
 

@@ -94,6 +94,7 @@ def miss_ratio_curve(
     key: tuple[str, ...] = (),
     at: Floats | None = None,
     samples: int = SAMPLES,
+    today: float = 0.0,
 ) -> MissRatioCurve:
     """Work out the curve of a trace of references.
 
@@ -104,6 +105,7 @@ def miss_ratio_curve(
         key: what the trace is of; samples depend on it alone.
         at: sizes of caches to work out; None chooses.
         samples: how many samples to take, to see what they differ by.
+        today: size of the cache; sizes that are chosen take in those that advice is of.
     """
     keys = _small(keys)
     distinct = int(np.count_nonzero(np.bincount(keys)))
@@ -112,7 +114,7 @@ def miss_ratio_curve(
     seeds = [0] if rate >= 1 else generator(*key).integers(1 << 30, size=samples).tolist()
     found = [_distances(keys, sizes, rate, seed) for seed in seeds]
     if at is None:
-        at = _grid(found[0][0], sizes is not None)
+        at = _grid(found[0][0], sizes is not None, today)
     curves = np.array([_ratios(each, at, total) for each, total in found])
     return MissRatioCurve(
         np.asarray(at, dtype=np.float64),
@@ -169,11 +171,13 @@ def _ratios(distances: Floats, sizes: Floats, total: float) -> Floats:
     return np.minimum(beyond / total, 1.0) if total else np.ones(len(sizes))
 
 
-def _grid(distances: Floats, in_bytes: bool) -> Floats:
-    """Choose sizes: evenly on the log scale up to the one that holds all."""
+def _grid(distances: Floats, in_bytes: bool, today: float) -> Floats:
+    """Choose sizes: evenly on the log scale up to the one that holds all, and those of advice."""
     finite = distances[np.isfinite(distances)]
     if not len(finite):
         return np.array([1.0])
     low, high = float(finite.min()) if in_bytes else 1.0, float(finite.max())
     points = np.geomspace(max(low, 1.0), max(high, 1.0), _POINTS)
-    return np.unique(points if in_bytes else np.round(points))
+    # Between two points the curve may fall all at once. Beyond the last it falls no further.
+    told = [times * today for times in TIMES_OF_TODAY if points[0] < times * today < points[-1]]
+    return np.union1d(points if in_bytes else np.round(points), told)

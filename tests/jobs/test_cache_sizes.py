@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from pipeline.jobs import cache_rows
 from pipeline.jobs.cache import CacheAnswer, run
 from pipeline.jobs.cache_request import CacheRequest
 from pipeline.lake import Lake
+from pipeline.report.cache_lines import heading
 from pipeline.stats.cache_policies import POLICIES
 
 NOON = 1_795_608_000_000_000_000
@@ -109,3 +111,58 @@ def test_progress_goes_on_while_policies_are_played(lake: Lake, land: Land) -> N
     run(lake, CacheRequest(size=4.0), lambda *done: seen.append(done))
     steps = len(POLICIES)
     assert seen == [(n, 2 * steps) for n in [*range(steps + 1), *range(steps, 2 * steps + 1)]]
+
+
+def test_the_curve_and_lru_say_the_same_of_the_size_of_today(lake: Lake, land: Land) -> None:
+    land(*(looked(n, False, f"price:{n % 100}") for n in range(600)))
+    answer = found(lake, size=96.0)
+    assert answer.advice is not None
+    assert answer.advice.ratios[1.0] == answer.policies["LRU"] == 1.0
+
+
+def sampled(lake: Lake, land: Land) -> None:
+    """Land every second trace of 200, each for two, of 10 keys; a third misses."""
+    land(
+        *(
+            looked(n, n % 3 > 0, f"price:{n % 10}", sampling_weight=2.0, sampling_known=True)
+            for n in range(0, 200, 2)
+        )
+    )
+
+
+def test_of_sampled_traces_nothing_is_told_that_needs_every_lookup(lake: Lake, land: Land) -> None:
+    sampled(lake, land)
+    answer = found(lake, size=5.0)
+    assert answer.all.lookups == 200
+    assert (answer.curve, answer.advice, answer.policies) == (None, None, {})
+    (note,) = [note for note in answer.notes if note.startswith("50 % of the lookups were seen")]
+    assert note.endswith("miss-ratio curves need every lookup, or sampling by key")
+    # What each class of keys hits is told all the same.
+    assert [part.name for part in answer.by_class] == ["price:"]
+
+
+def test_lookups_of_a_part_of_the_traces_stand_for_all(
+    lake: Lake, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(*(looked(n, n % 3 > 0, f"price:{n % 10}") for n in range(2000)))
+    whole = found(lake, size=5.0)
+    monkeypatch.setattr(cache_rows, "LOOKUPS_MOST", 1000)
+    half = found(lake, size=5.0)
+    assert half.rows.frame.height < 1100
+    assert half.all.lookups == pytest.approx(whole.all.lookups, rel=0.1)
+    assert half.penalty.misses == pytest.approx(whole.penalty.misses, rel=0.1)
+    assert half.staleness[0].reads_per_key_s == pytest.approx(
+        whole.staleness[0].reads_per_key_s, rel=0.1
+    )
+    assert (half.curve, half.policies) == (None, {})
+    assert any("need every lookup" in note for note in half.notes)
+
+
+def test_keys_are_counted_once_however_many_instances_have_them(lake: Lake, land: Land) -> None:
+    # Three keys, each on both instances.
+    land(*(looked(n, n >= 6, f"price:{n % 3}") for n in range(30)))
+    answer = found(lake, per_instance=True)
+    assert answer.keys == 3
+    assert heading(answer) == "pricing 1: cache get: 30.0 lookups of 3 keys"
+    assert answer.advice is not None
+    assert answer.advice.today == 3

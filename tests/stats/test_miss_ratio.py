@@ -69,3 +69,13 @@ def test_advice_says_what_half_and_twice_the_size_would_miss() -> None:
     assert found.knee == 100
     assert miss_ratio_curve(keys).size_for(0.05) == 100
     assert np.isnan(miss_ratio_curve(keys).size_for(0.01))
+
+
+def test_a_size_of_today_is_worked_out_and_not_drawn_between_others() -> None:
+    # 100 keys in turn: at 96 nothing hits, and at 100 all but the first of each.
+    found = advice(miss_ratio_curve(np.tile(np.arange(100), 6), today=96.0), 96.0)
+    assert found.ratios == pytest.approx({0.5: 1.0, 1.0: 1.0, 2.0: 1 / 6, 4.0: 1 / 6})
+    # Sizes beyond the one that holds all make the curve no longer, and move no knee.
+    whole = miss_ratio_curve(np.tile(np.arange(100), 6), today=1e6)
+    assert whole.sizes.max() == 100
+    assert whole.knee == miss_ratio_curve(np.tile(np.arange(100), 6)).knee
