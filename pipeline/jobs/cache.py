@@ -9,7 +9,7 @@ from pipeline.jobs.cache_counters import CounterRatio, beside, read_counters
 from pipeline.jobs.cache_ratio import Ratio, course, parts, whole
 from pipeline.jobs.cache_request import CacheRequest
 from pipeline.jobs.cache_rows import CacheRows, Untold, read_cache_rows
-from pipeline.jobs.cache_sizes import placement_note, sizes_of
+from pipeline.jobs.cache_sizes import Sizes, placement_note, sizes_of
 from pipeline.jobs.cache_staleness import Staleness, staleness_of
 from pipeline.jobs.cache_tokens import TokenRatio, read_tokens
 from pipeline.jobs.cache_worth import Worth, worth_of
@@ -47,7 +47,8 @@ class CacheAnswer:
         penalty: of a miss, in ns.
         worth: None where no request is known.
         stampedes: None without keys.
-        curve: None without keys.
+        keys: how many were asked for; 0 where that is not known.
+        curve: None without keys, or where not all lookups were seen.
         advice: None without a curve, or where today's size is in a unit that it has not.
         policies: miss ratio by policy at today's size; empty where that is not known.
         staleness: by class of keys.
@@ -65,6 +66,7 @@ class CacheAnswer:
     penalty: Penalty
     worth: Worth | None
     stampedes: Stampedes | None
+    keys: int
     curve: MissRatioCurve | None
     advice: SizeAdvice | None
     policies: dict[str, float]
@@ -148,7 +150,7 @@ def _answer(
     found = rows.lookups()
     penalty = miss_penalty(found, (rows.name, "penalty"))
     minutes, ratios = course(rows)
-    sizes = sizes_of(rows, request, on_progress) if rows.has_keys else None
+    sizes = sizes_of(rows, request, on_progress) if rows.has_keys else Sizes(1, ())
     told = rows.frame.select("told_by", sum=pl.Series(rows.asked)).group_by("told_by").sum()
     return CacheAnswer(
         rows,
@@ -160,13 +162,14 @@ def _answer(
         penalty,
         worth_of(rows, found, penalty, request),
         _stampedes(rows.references()) if rows.has_keys else None,
-        None if sizes is None else sizes.curve,
-        None if sizes is None else sizes.advice,
-        {} if sizes is None else sizes.policies,
+        sizes.keys,
+        sizes.curve,
+        sizes.advice,
+        sizes.policies,
         staleness_of(rows, request) if rows.has_keys else (),
         dict(told.sort("told_by").iter_rows()),
-        1 if sizes is None else sizes.instances,
-        (*(sizes.notes if sizes else ()), *_notes(rows, request)),
+        sizes.instances,
+        (*sizes.notes, *_notes(rows, request)),
     )
 
 

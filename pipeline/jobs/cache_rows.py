@@ -1,7 +1,5 @@
 """Reading lookups of caches: one table a cache of a version of a service, as arrays."""
 
-import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.jobs.cache_conventions import CONVENTIONS, SETTING, WRITING, chosen
+from pipeline.jobs.cache_keys import classed
 from pipeline.jobs.cache_request import CacheRequest
 from pipeline.jobs.job import ask, asking
 from pipeline.lake import Lake, take_snapshot
@@ -54,7 +53,7 @@ class CacheRows:
         service_name, service_version, cache: which.
         frame: a row a lookup, by time; keys are a list, and hit is whether all of them were there.
         writes: of the service: key, ended, item_version, is_removal, weight; by key and time.
-        share: of the traces that were looked at.
+        share: of the traces that were looked at; weights are of all.
     """
 
     service_name: str
@@ -83,6 +82,11 @@ class CacheRows:
     def has_keys(self) -> bool:
         """Tell whether most lookups say their key."""
         return bool(self.frame["key"].null_count() * 2 < self.frame.height)
+
+    @property
+    def seen(self) -> float:
+        """Give the share of the lookups that were seen: traces are sampled, by senders or here."""
+        return self.frame.height / float(self.frame["weight"].sum())
 
     @property
     def asked(self) -> Floats:
@@ -203,8 +207,9 @@ def read_cache_rows(lake: Lake, request: CacheRequest) -> tuple[list[CacheRows],
         LakeError: the lake cannot be read.
     """
     found, writes, share = read_lookups(lake, request)
-    told = found.filter(pl.col("hit").is_not_null())
-    return list(_caches(_classed(told, request.names.key_class), writes, share)), _untold(found)
+    # What was looked at stands for all, as what senders sampled does.
+    told = found.filter(pl.col("hit").is_not_null()).with_columns(pl.col("weight") / share)
+    return list(_caches(classed(told, request.names.key_class), writes, share)), _untold(found)
 
 
 def read_lookups(lake: Lake, request: CacheRequest) -> tuple[pl.DataFrame, pl.DataFrame, float]:
@@ -251,43 +256,6 @@ def _untold(found: pl.DataFrame) -> list[Untold]:
         Untold(service, cache, reads, tuple(words))
         for service, cache, reads, words in counted.iter_rows()
     ]
-
-
-def _classed(found: pl.DataFrame, pattern: str) -> pl.DataFrame:
-    """Add the keys of each lookup and their class; what is distinct is looked at once."""
-    matched = re.compile(pattern)
-    told = found["key"].unique().drop_nulls().sort()
-    keys = [_listed(key) for key in told.to_list()]
-    classes = [(hit.group(0) if (hit := matched.search(each[0])) else "") for each in keys]
-    table = pl.DataFrame(
-        {
-            "key": told,
-            "keys": pl.Series(keys, dtype=pl.List(pl.String)),
-            "class_of_key": pl.Series(classes, dtype=pl.String),
-        }
-    )
-    joined = found.join(table, on="key", how="left", maintain_order="left")
-    return joined.with_columns(
-        pl.coalesce("told_class", "class_of_key", pl.lit("")).alias("key_class"),
-        key=pl.when(pl.col("keys").list.len() == 1)
-        .then(pl.col("keys").list.first())
-        .otherwise(pl.col("key")),
-    )
-
-
-def _listed(key: str) -> list[str]:
-    """Give the keys that a text stands for: those of a JSON list, else the text itself.
-
-    >>> _listed('["a:1", "a:2"]'), _listed("a:1"), _listed("[x")
-    (['a:1', 'a:2'], ['a:1'], ['[x'])
-    """
-    if not key.startswith("["):
-        return [key]
-    try:
-        keys = [str(each) for each in json.loads(key)]
-    except ValueError:
-        return [key]
-    return keys or [key]
 
 
 def _caches(found: pl.DataFrame, writes: pl.DataFrame, share: float) -> Iterator[CacheRows]:

@@ -1,7 +1,7 @@
 """What other sizes and policies of a cache would miss, of one shared cache or one an instance."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -16,6 +16,8 @@ _LEAST_FOLLOWING = 20
 _MOSTLY = 0.9
 # Of references, the share whose size may be guessed: of keys that were read once, nothing tells.
 _UNKNOWN_MOST = 0.1
+# With fewer of the lookups, gaps between those of a key are not what they were.
+_SEEN_LEAST = 0.99
 _PER_CENT = 100.0
 
 
@@ -24,19 +26,22 @@ class Sizes:
     """Misses by size and policy.
 
     Attributes:
-        curve: of one cache: the shared one, or that of an instance on average.
-        advice: what half, twice and four times of today's size would miss; None where that is in
-            bytes, and sizes of entries are not known.
-        policies: miss ratio by policy at today's size; empty where that is not known.
         instances: how many caches there are.
         notes: what a reader should know.
+        keys: how many were asked for; 0 where not all lookups were seen.
+        curve: of one cache: the shared one, or that of an instance on average; None where not all
+            lookups were seen.
+        advice: what half, twice and four times of today's size would miss; None without a curve,
+            and where that size is in bytes, and those of entries are not known.
+        policies: miss ratio by policy at today's size; empty where that is not known.
     """
 
-    curve: MissRatioCurve
-    advice: SizeAdvice | None
-    policies: dict[str, float]
     instances: int
     notes: tuple[str, ...]
+    keys: int = 0
+    curve: MissRatioCurve | None = None
+    advice: SizeAdvice | None = None
+    policies: dict[str, float] = field(default_factory=dict)
 
 
 def sizes_of(
@@ -56,6 +61,10 @@ def sizes_of(
     """
     frame = rows.references()
     instances = frame["service_instance_id"].n_unique() if request.per_instance else 1
+    if rows.seen < _SEEN_LEAST:
+        told = f"{_PER_CENT * rows.seen:.2g} % of the lookups were seen: stampedes are those among "
+        need = "them, and miss-ratio curves need every lookup, or sampling by key"
+        return Sizes(instances, (told + need,))
     own = ["service_instance_id", "key"] if request.per_instance else ["key"]
     if request.per_instance:
         frame = frame.sort("service_instance_id", maintain_order=True)
@@ -65,7 +74,7 @@ def sizes_of(
     today = request.size or float(keys.max() + 1) / instances
     curve = miss_ratio_curve(keys, weights, key=(rows.name, "curve"), today=today)
     if request.size_in_bytes and weights is None:
-        return Sizes(curve, None, {}, instances, notes)
+        return Sizes(instances, notes, seen, curve)
     policies: dict[str, float] = {}
     if request.size:
         owner = frame["service_instance_id"].rank("dense").cast(pl.Int64).to_numpy()
@@ -76,7 +85,7 @@ def sizes_of(
             notes += (f"policies were played on {_PER_CENT * played.rate:.2g} % of the keys",)
     else:
         notes = (f"the size of the cache is not known: {seen} keys were seen; --size",)
-    return Sizes(curve, advice(curve, today), policies, instances, notes)
+    return Sizes(instances, notes, seen, curve, advice(curve, today), policies)
 
 
 def _bytes(frame: pl.DataFrame) -> tuple[Floats | None, tuple[str, ...]]:
@@ -98,11 +107,13 @@ def _bytes(frame: pl.DataFrame) -> tuple[Floats | None, tuple[str, ...]]:
 
 
 def placement_note(rows: CacheRows, request: CacheRequest) -> str:
-    """Say whether instances share the cache, where lookups tell; empty where they do not.
+    """Say whether instances share the cache, where all lookups tell; empty where they do not.
 
     A lookup that comes after another instance has missed and loaded its key hits in a cache that
     they share; in the process of its own it hits only if it had loaded the key itself.
     """
+    if rows.seen < _SEEN_LEAST:
+        return ""
     found = (
         rows.references()
         .filter(pl.col("hit").is_not_null())

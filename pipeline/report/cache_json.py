@@ -58,7 +58,7 @@ def _cache(answer: CacheAnswer) -> dict[str, Any]:
         "miss_penalty_reason": penalty.reason,
         "requests": None if worth is None else _worth(worth),
         "stampedes": None if answer.stampedes is None else vars(answer.stampedes),
-        "curve": None if curve is None else _curve(curve),
+        "curve": None if curve is None else _curve(curve, answer.keys),
         "caches_an_instance": answer.instances > 1,
         "policies": answer.policies,
         "staleness": [plain_values(vars(each)) for each in answer.staleness],
@@ -77,13 +77,13 @@ def _worth(worth: Worth) -> dict[str, Any]:
     }
 
 
-def _curve(curve: MissRatioCurve) -> dict[str, Any]:
+def _curve(curve: MissRatioCurve, keys: int) -> dict[str, Any]:
     return {
         "unit": "bytes" if curve.in_bytes else "entries",
         "sizes": curve.sizes.tolist(),
         "miss_ratios": curve.ratios.tolist(),
         "spread": curve.spread.tolist(),
-        "keys": curve.keys,
+        "keys": keys,
         "sampling_rate": curve.rate,
         "knee": curve.knee,
     }

@@ -16,7 +16,7 @@ _NANO_A_MS = 1e6
 
 def heading(answer: CacheAnswer) -> str:
     """Say what was seen of a cache."""
-    keys = f" of {answer.curve.keys} keys" if answer.curve else ""
+    keys = f" of {answer.keys} keys" if answer.keys else ""
     inferred = answer.told_by.get("inferred", 0.0)
     told = f" (inferred: {figure(inferred)})" if inferred else ""
     return f"{answer.rows.name}: {figure(answer.all.lookups)} lookups{keys}{told}"
@@ -151,7 +151,7 @@ def tables(answer: CacheAnswer) -> list[Table]:
     """Give the tables of a cache; those without rows are left out."""
     found = [
         ratio_table("operation", answer.by_operation),
-        ratio_table("key class", answer.by_class if answer.curve else ()),
+        ratio_table("key class", answer.by_class if answer.rows.has_keys else ()),
         stale_table(answer),
     ]
     return [table for table in found if table[2]]

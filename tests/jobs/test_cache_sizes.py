@@ -120,7 +120,7 @@ def test_the_curve_and_lru_say_the_same_of_the_size_of_today(lake: Lake, land: L
     assert answer.advice.ratios[1.0] == answer.policies["LRU"] == 1.0
 
 
-def sampled(lake: Lake, land: Land) -> None:
+def land_sampled(land: Land) -> None:
     """Land every second trace of 200, each for two, of 10 keys; a third misses."""
     land(
         *(
@@ -131,7 +131,7 @@ def sampled(lake: Lake, land: Land) -> None:
 
 
 def test_of_sampled_traces_nothing_is_told_that_needs_every_lookup(lake: Lake, land: Land) -> None:
-    sampled(lake, land)
+    land_sampled(land)
     answer = found(lake, size=5.0)
     assert answer.all.lookups == 200
     assert (answer.curve, answer.advice, answer.policies) == (None, None, {})
