@@ -10,10 +10,11 @@ import numpy as np
 import polars as pl
 
 from pipeline.jobs.cache_request import CacheRequest
-from pipeline.jobs.cache_rows import CacheRows
+from pipeline.jobs.cache_rows import CacheRows, Ints
 from pipeline.stats.bootstrap import Floats
-from pipeline.stats.miss_penalty import Lookups, Penalty, quantile_if
+from pipeline.stats.miss_penalty import Lookups, Penalty
 from pipeline.stats.miss_waits import waits
+from pipeline.stats.what_if import quantile_if, weighted_quantile
 
 QUANTILES = (0.95, 0.99)
 # Steps of hit ratios between today's and one.
@@ -22,7 +23,7 @@ _HIT_RATIOS = 40
 
 @dataclass(frozen=True)
 class Worth:
-    """What misses do to the requests that they are for.
+    """What misses do to the requests that they are for, each as many as it stands for.
 
     Attributes:
         requests: of them any lookup was seen.
@@ -82,7 +83,7 @@ def worth_of(
     rows: CacheRows, found: Lookups, penalty: Penalty, request: CacheRequest
 ) -> Worth | None:
     """Say what misses do to requests; a saving is that of the miss's own stratum."""
-    ids = rows.frame.select("trace_id", "request_id", "request_nano")
+    ids = rows.frame.select("trace_id", "request_id", "request_nano", "weight")
     known = ids["request_nano"].is_not_null().to_numpy()
     if not known.any() or penalty.reason:
         return None
@@ -90,44 +91,60 @@ def worth_of(
         place=pl.struct("trace_id", "request_id").rank("dense").cast(pl.Int64) - 1
     )
     place = places["place"].to_numpy()
-    duration = np.zeros(int(place.max()) + 1)
+    duration, weight = np.zeros(int(place.max()) + 1), np.zeros(int(place.max()) + 1)
     duration[place] = places["request_nano"].to_numpy()
+    weight[place] = places["weight"].to_numpy()
     missed = ~found.hit[known]
     saved = savings(rows, found, penalty)
     saving = saved[known][missed]
     of_request = place[missed]
-    key = (rows.name, "what if")
+    requests = _Requests(duration, weight, of_request, saving, (rows.name, "what if"))
     seconds = rows.frame["start_time_unix_nano"].to_numpy()
     hours = max(float(seconds.max() - seconds.min()) / 3.6e12, 1 / 60)
+    objective = weighted_quantile(duration, weight, request.objective_quantile)
     return Worth(
-        len(duration),
-        len(np.unique(of_request)) / len(duration),
-        {q: float(np.quantile(duration, q)) / 1e6 for q in QUANTILES},
-        {q: quantile_if(duration, of_request, saving, 0.0, q, key) / 1e6 for q in QUANTILES},
-        _needed(duration, of_request, saving, found, request, key),
+        round(float(weight.sum())),
+        float(weight[np.unique(of_request)].sum() / weight.sum()),
+        {q: weighted_quantile(duration, weight, q) / 1e6 for q in QUANTILES},
+        {q: requests.quantile_if(0.0, q) / 1e6 for q in QUANTILES},
+        _needed(requests, float(rows.found.sum() / rows.asked.sum()), request),
         float((found.weight * saved).sum()) / 1e9 / hours,
-        bool(np.quantile(duration, request.objective_quantile) <= 1e9 * request.objective_s),
+        bool(objective <= 1e9 * request.objective_s),
     )
 
 
-def _needed(
-    duration: Floats,
-    of_request: np.ndarray,
-    saving: Floats,
-    found: Lookups,
-    request: CacheRequest,
-    key: tuple[str, ...],
-) -> float:
-    """Give the least hit ratio, in steps, with which requests hold the objective."""
+@dataclass(frozen=True)
+class _Requests:
+    """r requests, and m misses by the place of theirs with what each would save, as for draws."""
+
+    duration: Floats
+    weight: Floats
+    of_miss: Ints
+    saving: Floats
+    key: tuple[str, ...]
+
+    def quantile_if(self, kept_share: float, quantile: float) -> float:
+        """Give a quantile in ns if only a share of the misses were left."""
+        return quantile_if(
+            self.duration, self.weight, self.of_miss, self.saving, kept_share, quantile, self.key
+        )
+
+
+def _needed(requests: _Requests, ratio: float, request: CacheRequest) -> float:
+    """Give the least hit ratio, in steps, with which requests hold the objective.
+
+    Args:
+        requests: of the cache.
+        ratio: of hits today, by keys.
+        request: the question.
+    """
     if not request.objective_s:
         return float("nan")
-    ratio = float(np.average(found.hit, weights=found.weight))
     wanted, p = 1e9 * request.objective_s, request.objective_quantile
     low, high = 0, _HIT_RATIOS
 
     def holds(step: int) -> bool:
-        kept_share = 1 - step / _HIT_RATIOS
-        return quantile_if(duration, of_request, saving, kept_share, p, key) <= wanted
+        return requests.quantile_if(1 - step / _HIT_RATIOS, p) <= wanted
 
     if not holds(high):
         return float("nan")

@@ -26,7 +26,6 @@ Bools = NDArray[np.bool_]
 # A stratum needs so many of either, or it is dropped.
 LEAST_OF_EITHER = 5
 DROPPED_MOST = 0.5
-_WHAT_IF_DRAWS = 200
 # Fewer minutes do not tell how minutes differ: then traces are drawn.
 LEAST_MINUTES = 6
 
@@ -264,34 +263,3 @@ def _naive(found: Lookups) -> float:
         return float("nan")
     missed, hit = sums / sizes
     return float(missed - hit)
-
-
-def quantile_if(
-    duration: Floats,
-    request: Ints,
-    saving: Floats,
-    kept_share: float,
-    quantile: float,
-    key: tuple[str, ...],
-) -> float:
-    """Give a quantile of requests if only a share of the misses were left.
-
-    Args:
-        duration: r requests.
-        request: m misses, by the place of their request.
-        saving: m, what each would have saved as a hit.
-        kept_share: of the misses that stay, from 0 to 1.
-        quantile: between 0 and 1.
-        key: what it is of; draws depend on it alone.
-
-    Returns:
-        The mean of 200 draws of which misses stay; one for none and for all.
-    """
-    rng = generator(*key)
-    draws = _WHAT_IF_DRAWS if 0 < kept_share < 1 else 1
-    found = []
-    for _ in range(draws):
-        gone = rng.random(len(request)) >= kept_share
-        saved = np.bincount(request[gone], saving[gone], len(duration))
-        found.append(np.quantile(np.maximum(duration - saved, 0.0), quantile))
-    return float(np.mean(found))

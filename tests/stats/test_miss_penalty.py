@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.stats.miss_penalty import Lookups, miss_penalty, quantile_if
+from pipeline.stats.miss_penalty import Lookups, miss_penalty
 
 
 def lookups(hit, duration, stratum=None, trace=None) -> Lookups:
@@ -80,12 +80,3 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
         duration = rng.lognormal(0, 0.5, 300) + np.where(hit, 0.0, 5.0)
         held += miss_penalty(lookups(hit, duration), (str(seed),)).mean.holds(5.0)
     assert held >= 48
-
-
-def test_fewer_misses_make_quicker_requests() -> None:
-    duration = np.array([10.0] * 80 + [30.0] * 20)
-    request = np.arange(80, 100)
-    saving = np.full(20, 20.0)
-    assert quantile_if(duration, request, saving, 1.0, 0.9, ()) == 30
-    assert quantile_if(duration, request, saving, 0.0, 0.9, ()) == 10
-    assert 10 < quantile_if(duration, request, saving, 0.5, 0.9, ()) < 30
