@@ -7,12 +7,14 @@ import polars as pl
 
 from pipeline.jobs.cache_request import CacheRequest
 from pipeline.jobs.cache_rows import CacheRows, told_size
-from pipeline.stats.bootstrap import Floats
+from pipeline.stats.bootstrap import CONFIDENCE, Floats
 from pipeline.stats.cache_policies import compare_policies
 from pipeline.stats.miss_ratio import MissRatioCurve, SizeAdvice, advice, miss_ratio_curve
+from pipeline.stats.share_shift import newcombe
 
 # Lookups that must follow another instance's miss before they tell whose cache it is.
 _LEAST_FOLLOWING = 20
+# Of how often an instance hits after its own miss, so much after another's is no less.
 _MOSTLY = 0.9
 # Of references, the share whose size may be guessed: of keys that were read once, nothing tells.
 _UNKNOWN_MOST = 0.1
@@ -110,37 +112,45 @@ def placement_note(rows: CacheRows, request: CacheRequest) -> str:
     """Say whether instances share the cache, where all lookups tell; empty where they do not.
 
     A lookup that comes after another instance has missed and loaded its key hits in a cache that
-    they share; in the process of its own it hits only if it had loaded the key itself.
+    they share as often as after a miss of its own; in the process of its own it hits only if it
+    had loaded the key itself.
     """
     if rows.seen < _SEEN_LEAST:
         return ""
-    found = (
-        rows.references()
-        .filter(pl.col("hit").is_not_null())
-        .sort("key", "start_time_unix_nano", "trace_id")
-        .select(
-            "hit",
-            is_other=pl.col("service_instance_id").shift(1).over("key")
-            != pl.col("service_instance_id"),
-            is_filled=~pl.col("hit").shift(1).over("key")
-            & (
-                (pl.col("start_time_unix_nano") + pl.col("block_nano")).shift(1).over("key")
-                <= pl.col("start_time_unix_nano")
-            ),
-        )
-        .filter(pl.col("is_filled"))
-    )
-    other, same = found.filter(pl.col("is_other")), found.filter(~pl.col("is_other"))
-    if min(other.height, same.height) < _LEAST_FOLLOWING:
+    found = _following(rows.references())
+    sides = [found.filter(pl.col("is_other") == is_other)["hit"] for is_other in (True, False)]
+    other, own = (float(side.mean() or 0.0) for side in sides)  # type: ignore[arg-type]
+    counts = (len(sides[0]), len(sides[1]))
+    if min(counts) < _LEAST_FOLLOWING:
         return ""
-    hits, own = float(other["hit"].mean()), float(same["hit"].mean())  # type: ignore[arg-type]
     seen = (
-        f"of {other.height} lookups after another instance's miss of their key "
-        f"{100 * hits:.0f} % hit, of {same.height} after their own {100 * own:.0f} %"
+        f"of {counts[0]} lookups after another instance's miss of their key "
+        f"{_PER_CENT * other:.0f} % hit, of {counts[1]} after their own {_PER_CENT * own:.0f} %"
     )
-    if hits >= _MOSTLY * own:
+    low, high = newcombe((other, own), counts, CONFIDENCE)
+    allowed = (1 - _MOSTLY) * own
+    if high <= allowed:
         wrong = "; --per-instance is not how it is" if request.per_instance else ""
         return f"instances share this cache: {seen}{wrong}"
+    if low <= 0 or own - other <= allowed:
+        return ""
     if request.per_instance:
         return f"each instance has its own cache: {seen}"
     return f"each instance seems to have its own cache: {seen}; --per-instance for sizes of one"
+
+
+def _following(references: pl.DataFrame) -> pl.DataFrame:
+    """Give the lookups after a miss that had loaded their key, another instance's or their own."""
+    last = pl.all().shift(1).over("key").name.prefix("last_")
+    loaded = pl.col("last_start_time_unix_nano") + pl.col("last_block_nano")
+    return (
+        references.filter(pl.col("hit").is_not_null())
+        .sort("key", "start_time_unix_nano", "trace_id")
+        .select("hit", "key", "service_instance_id", "start_time_unix_nano", "block_nano")
+        .with_columns(last)
+        .filter(~pl.col("last_hit") & (loaded <= pl.col("start_time_unix_nano")))
+        .select(
+            "hit",
+            is_other=pl.col("last_service_instance_id") != pl.col("service_instance_id"),
+        )
+    )

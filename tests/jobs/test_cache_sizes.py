@@ -166,3 +166,38 @@ def test_keys_are_counted_once_however_many_instances_have_them(lake: Lake, land
     assert heading(answer) == "pricing 1: cache get: 30.0 lookups of 3 keys"
     assert answer.advice is not None
     assert answer.advice.today == 3
+
+
+def followed(count: int, after_other: int, after_own: int) -> list[Row]:
+    """Give lookups of many keys after a miss: as many hit of those after another's, or one's own.
+
+    Each of twice as many keys misses once on the first instance, and is then looked up by the
+    second or again by the first.
+    """
+    rows = []
+    for number in range(2 * count):
+        is_other, place = number % 2 == 0, number // 2
+        hit = place < (after_other if is_other else after_own)
+        for nth, (told, instance) in enumerate([(False, 0), (hit, int(is_other))]):
+            row = looked(2 * number + nth, told, f"price:{number}")
+            rows.append(row | {"service_instance_id": f"pricing-{instance}"})
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("count", "after_other", "after_own", "told"),
+    [
+        # 36 % of 313 against 30 % of 288 is what chance gives, in a cache that is shared.
+        (300, 90, 108, ""),
+        (300, 30, 270, "each instance seems to have its own cache"),
+        (300, 285, 285, "instances share this cache"),
+        # Nearly as many of few: it may be either.
+        (25, 21, 24, ""),
+    ],
+)
+def test_whose_the_cache_is_is_told_only_beyond_chance(
+    lake: Lake, land: Land, count: int, after_other: int, after_own: int, told: str
+) -> None:
+    land(*followed(count, after_other, after_own))
+    notes = [note for note in found(lake, size=5.0).notes if "after another" in note]
+    assert [note.partition(":")[0] for note in notes] == [told] * bool(told)
