@@ -8,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.jobs.cache_conventions import CONVENTIONS, SETTING, WRITING, chosen
-from pipeline.jobs.cache_keys import classed
+from pipeline.jobs.cache_keys import classed, folded
 from pipeline.jobs.cache_request import CacheRequest
 from pipeline.jobs.job import ask, asking
 from pipeline.lake import Lake, take_snapshot
@@ -264,4 +264,4 @@ def _caches(found: pl.DataFrame, writes: pl.DataFrame, share: float) -> Iterator
     for (service, cache, version), frame in found.group_by(by, maintain_order=True):
         keys = frame["keys"].drop_nulls().explode().unique()
         own = writes.filter(pl.col("key").is_in(keys.implode()))
-        yield CacheRows(str(service), str(version), str(cache), frame, own, share)
+        yield CacheRows(str(service), str(version), str(cache), folded(frame), own, share)

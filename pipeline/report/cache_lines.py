@@ -12,6 +12,9 @@ from pipeline.report.capacity_lines import Table, figure, interval
 
 _PER_CENT = 100.0
 _NANO_A_MS = 1e6
+# Parts in a table, those with most lookups; and names in a sentence.
+_PARTS_MOST = 20
+_NAMES_MOST = 5
 
 
 def heading(answer: CacheAnswer) -> str:
@@ -100,15 +103,25 @@ def ratio_table(title: str, parts: tuple[Ratio, ...]) -> Table:
     """Give hit ratios by a part of the lookups."""
     rows = [
         [part.name or "–", figure(part.lookups), interval(part.hit_ratio, _PER_CENT)]
-        for part in parts
+        for part in parts[:_PARTS_MOST]
     ]
+    rows += _more(len(parts) - len(rows), 2)
     return (title, "lookups", "hits % [90 %]"), (False, True, True), rows
+
+
+def _more(left: int, cells: int) -> list[list[str]]:
+    """Give a row that counts the parts that a table leaves out; none where it has all."""
+    return [[f"{left} more, in the JSON", *["–"] * cells]] if left > 0 else []
 
 
 def stale_table(answer: CacheAnswer) -> Table:
     """Give what is known of staleness by class of keys."""
     names = ("keys", "number", "kept s", "writes/key/h", "stale hits %", "measured %")
-    rows = [_stale_cells(each) for each in answer.staleness]
+    by_name = {each.key_class: each for each in answer.staleness}
+    # As many as of hit ratios, and the same.
+    shown = [part.name for part in answer.by_class[:_PARTS_MOST] if part.name in by_name]
+    rows = [_stale_cells(by_name[name]) for name in sorted(shown)]
+    rows += _more(len(by_name) - len(rows), 5)
     return names, (False, True, True, True, True, True), rows
 
 
@@ -122,7 +135,9 @@ def _stale_lines(answer: CacheAnswer) -> list[str]:
             for each, own in zip(answer.staleness, said, strict=True)
             if own == word
         ]
-        of = "" if len(classes) == len(said) else f" of {', '.join(classes)}"
+        names = ", ".join(classes[:_NAMES_MOST])
+        names += f" and {len(classes) - _NAMES_MOST} more" if len(classes) > _NAMES_MOST else ""
+        of = "" if len(classes) == len(said) else f" of {names}"
         lines.append(f"staleness{of}: {word}")
     return lines
 
