@@ -5,7 +5,8 @@ Source: see ``cache_policies``.
 
 from collections import OrderedDict
 
-_SMALL_SHARE = 0.1
+# Of a cache, one in so many is its small queue: a tenth of 70, rounded, is more than 7.
+_SMALL_ONE_IN = 10
 _COUNT_MOST = 3
 
 
@@ -80,7 +81,7 @@ class _S3Fifo:
 
     def __init__(self, capacity: float) -> None:
         self.capacity = capacity
-        self.small_most = capacity * _SMALL_SHARE
+        self.small_most = capacity / _SMALL_ONE_IN
         self.ghosts_most = capacity - self.small_most
         self.small: OrderedDict[int, float] = OrderedDict()
         self.main: OrderedDict[int, float] = OrderedDict()
@@ -109,8 +110,8 @@ class _S3Fifo:
         self.uses[key] = 0
 
     def _evict(self) -> None:
-        """Make room from the small queue while it is over its share, else from the main one."""
-        if self.small and (self.in_small > self.small_most or not self.main):
+        """Make room from the small queue while it has its share or more, else from the main one."""
+        if self.small and (self.in_small >= self.small_most or not self.main):
             self._evict_small()
         else:
             self._evict_main()

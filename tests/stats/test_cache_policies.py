@@ -64,6 +64,68 @@ def test_s3_fifo_lets_new_entries_prove_themselves() -> None:
     assert lru(trace, [1.0] * len(trace), 10) == 6
 
 
+def popular(count: int, keys: int) -> np.ndarray:
+    """Draw references of which few keys have most."""
+    weight = np.cumsum(1 / np.arange(1, keys + 1) ** 0.9)
+    drawn = np.random.default_rng(3).random(count)
+    return np.searchsorted(weight / weight[-1], drawn).astype(np.int64)
+
+
+def by_lists(keys: list[int], capacity: int) -> int:
+    """Play S3-FIFO as its authors write it down, over plain lists; give the hits."""
+    small: list[int] = []
+    main: list[int] = []
+    ghosts: list[int] = []
+    uses: dict[int, int] = {}
+    hits = 0
+
+    def evict() -> None:
+        if small and (10 * len(small) >= capacity or not main):
+            key = small.pop(0)
+            if uses[key] > 1:
+                main.append(key)
+                uses[key] = 0
+                return
+            ghosts.append(key)
+            while 10 * len(ghosts) > 9 * capacity:
+                ghosts.pop(0)
+        else:
+            key = main.pop(0)
+            while uses[key] > 0:
+                uses[key] -= 1
+                main.append(key)
+                key = main.pop(0)
+
+    for key in keys:
+        if key in small or key in main:
+            hits += 1
+            uses[key] = min(uses[key] + 1, 3)
+            continue
+        while len(small) + len(main) >= capacity:
+            evict()
+        if key in ghosts:
+            ghosts.remove(key)
+            main.append(key)
+        else:
+            small.append(key)
+        uses[key] = 0
+    return hits
+
+
+@pytest.mark.parametrize("capacity", [1, 2, 10, 15, 20, 30, 70])
+def test_s3_fifo_is_what_its_authors_write_down(capacity: int) -> None:
+    for keys in (popular(4_000, 20 * capacity), popular(4_000, 100)):
+        listed = keys.tolist()
+        assert s3_fifo(listed, [1.0] * len(listed), capacity) == by_lists(listed, capacity)
+
+
+def test_s3_fifo_evicts_from_a_small_queue_that_is_full() -> None:
+    # Room for 10: 0 to 8 come three times and fill the main queue as the scan begins. One entry is
+    # the whole share of the small one, so what is new takes the place of what was new before.
+    trace = [*range(9), *range(9), *range(9), *range(100, 140), *range(9)]
+    assert s3_fifo(trace, [1.0] * len(trace), 10) == 9 + 9 + 9
+
+
 def test_arc_brings_back_what_was_used_once_and_then_missed() -> None:
     # Room for 2, A and B often; C and D once pass by; A and B are still there.
     assert hits(arc, "ABABCDAB", 2) >= hits(lru, "ABABCDAB", 2)
@@ -113,13 +175,6 @@ def test_all_are_compared_on_one_trace() -> None:
     assert found.ratios["LRU"] == 1.0
     # Of 20 in turn, 10 can be kept: half the references but the first of each.
     assert found.ratios["Belady"] == pytest.approx(1 - 0.9 * 9 / 19, abs=0.05)
-
-
-def popular(count: int, keys: int) -> np.ndarray:
-    """Draw references of which few keys have most."""
-    weight = np.cumsum(1 / np.arange(1, keys + 1) ** 0.9)
-    drawn = np.random.default_rng(3).random(count)
-    return np.searchsorted(weight / weight[-1], drawn).astype(np.int64)
 
 
 def test_a_long_trace_is_played_by_enough_of_its_keys_to_tell_what_all_would() -> None:
