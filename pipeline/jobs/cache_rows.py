@@ -15,7 +15,7 @@ from pipeline.lake import Lake, take_snapshot
 from pipeline.lake.catalog import define_table
 from pipeline.schema import SPANS
 from pipeline.stats.bootstrap import Floats
-from pipeline.stats.miss_penalty import Lookups, kept_strata, numbered
+from pipeline.stats.miss_penalty import DROPPED_MOST, Lookups, kept_strata, numbered
 
 Ints = NDArray[np.int64]
 
@@ -28,8 +28,6 @@ MINUTE_NANO = 60 * 10**9
 # and the worst minutes would not count.
 _WIDTHS_NANO = (MINUTE_NANO, 5 * MINUTE_NANO)
 _DECILES = 10
-# Of misses, the share whose size must be known before sizes tell which lookups are alike.
-_KNOWN_LEAST = 0.5
 # Names that statements bind, beside those that all of them do.
 _OF_LOOKUPS = (
     *("hit_values", "miss_values", "class_attribute", "version_attribute"),
@@ -111,16 +109,24 @@ class CacheRows:
     def lookups(self) -> Lookups:
         """Give lookups as the statistics take them, in ns: by operation, class, size and time."""
         size = self.frame.select(told_size().fill_null(np.nan)).to_series().to_numpy()
-        decile = np.zeros(len(size), dtype=np.int64)
         known = np.isfinite(size)
         hit = self.frame["hit"].to_numpy()
-        # Where most misses are of no known size, none is held against hits of a known one.
-        if known.any() and known[~hit].sum() >= _KNOWN_LEAST * (~hit).sum():
+        decile = np.zeros(len(size), dtype=np.int64)
+        if known.any():
             # Of the misses, which are to have their like: cold keys are large, and few hit.
             missed = size[known & ~hit]
             cut = missed if len(missed) else size[known]
             edges = np.quantile(cut, np.arange(1, _DECILES) / _DECILES)
             decile[known] = 1 + np.searchsorted(np.unique(edges), size[known], side="left")
+        found = self._alike(hit, decile)
+        lone = ~kept_strata(found.stratum, hit)[found.stratum[~hit]]
+        # Of keys that were never hit no size is known: where those are too many, sizes count not.
+        if known.any() and not known[~hit].all() and lone.mean() > DROPPED_MOST:
+            return self._alike(hit, np.zeros(len(size), dtype=np.int64))
+        return found
+
+    def _alike(self, hit: NDArray[np.bool_], decile: Ints) -> Lookups:
+        """Give lookups in strata, by deciles of size."""
         asked = self.frame["asked"].to_numpy()
         alike = numbered(
             [self.codes("operation"), self.codes("key_class"), decile, asked.astype(np.int64)]

@@ -71,6 +71,19 @@ def test_where_sizes_of_most_misses_are_not_known_none_count(lake: Lake, land: L
     assert penalty.mean.estimate == pytest.approx(48 * MILLI)
 
 
+def test_sizes_do_not_count_where_most_misses_would_have_none_like_them(
+    lake: Lake, land: Land
+) -> None:
+    # Of 30 misses 14 are of no known size and 2 of one that is hit once; 14 of a usual one.
+    keys = [*(f"price:{n}" for n in range(100, 114)), *["price:2"] * 2, *["price:1"] * 14]
+    rows = [looked(3 * n, False, key) for n, key in enumerate(keys)]
+    rows += [looked(n, True, cache_item_size=1000) for n in range(90) if n % 3]
+    land(*rows, looked(91, True, "price:2", cache_item_size=9000))
+    penalty = found(lake).penalty
+    assert penalty.dropped == 0
+    assert penalty.mean.estimate == pytest.approx(48 * MILLI)
+
+
 def test_a_size_in_bytes_is_held_against_bytes_though_misses_tell_none(
     lake: Lake, land: Land
 ) -> None:
