@@ -94,8 +94,8 @@ def _too_much(sides: Sides) -> str:
             most = float(np.nanmax(each.means(each.instance, each.instances)))
             if most > 1 + _ROUNDING:
                 return (
-                    f"several_senders: {most:.3g} of the time, so several senders are under one "
-                    "identity: set service.instance.id, another one for each process"
+                    f"several_senders: {most:.3g} times as long as an instance was watched, so "
+                    "several are under one identity: set service.instance.id, one of each process"
                 )
     return ""
 
