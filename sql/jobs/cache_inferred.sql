@@ -128,7 +128,7 @@ WITH RECURSIVE calls AS (
     END
     AND trace_id IN (SELECT asking.trace_id FROM asking)
   QUALIFY BOOL_OR(is_cache) OVER (PARTITION BY trace_id)
-), links AS (
+), links AS MATERIALIZED (
   SELECT
     trace_id,
     span_id,

@@ -170,19 +170,27 @@ WITH RECURSIVE looked AS (
   FROM counted
   -- What says it in words that are not known is no lookup of nothing: it is told, with the words.
   WHERE said_hit IS NOT NULL OR is_read OR (said IS NOT NULL AND command IS NULL)
-), lookups AS (
+), wrapped AS (
   -- A wrapper and the client's call below it are one lookup: of what the wrapper tells, once.
   -- Clients see keys with a prefix, or without their values.
   SELECT
-    told.*
+    told.trace_id,
+    told.span_id
   FROM told
-  ANTI JOIN told AS wrapper
+  JOIN told AS wrapper
     ON wrapper.trace_id = told.trace_id
     AND wrapper.span_id = told.parent_span_id
     AND wrapper.service_name = told.service_name
     AND wrapper.cache = told.cache
+  WHERE wrapper.span_id <> told.span_id
     AND wrapper.found IS NOT NULL
     AND COALESCE(ENDS_WITH(told.key, wrapper.key), TRUE)
+), lookups AS (
+  -- Joined by equality alone: else each lookup would be held against each.
+  SELECT
+    told.*
+  FROM told
+  ANTI JOIN wrapped USING (trace_id, span_id)
 ), calls AS (
   SELECT
     trace_id,
@@ -246,7 +254,7 @@ WITH RECURSIVE looked AS (
     AND lookups.start_time_unix_nano BETWEEN requests.began AND requests.ended
   GROUP BY ALL
   HAVING COUNT(DISTINCT requests.request_id) > 1
-), links AS (
+), links AS MATERIALIZED (
   SELECT
     trace_id,
     span_id,

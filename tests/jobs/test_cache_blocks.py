@@ -118,6 +118,14 @@ def test_a_call_below_a_lookup_of_another_key_is_one_of_its_own(lake: Lake, land
     assert found(lake).all.lookups == 2
 
 
+def test_spans_above_each_other_in_a_circle_lose_no_lookup(lake: Lake, land: Land) -> None:
+    land(
+        *(redis(0, 1, 1, 1, True), redis(1, 1, 2, 1, True, db_query_text="GET price:2")),
+        *(span(1, 2, 1, 0, 9), span(1, 3, None, 0, 9, kind=2), span(1, 4, None, 0, 9, kind=2)),
+    )
+    assert found(lake).all.lookups == 2
+
+
 @pytest.mark.parametrize("depth", [0, 1, 5])
 def test_a_lookup_is_its_own_request_s_though_another_began_later(
     lake: Lake, land: Land, depth: int
