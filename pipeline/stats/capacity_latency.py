@@ -23,7 +23,7 @@ _BUSY = 0.75
 _GRID = 300
 _PARAMETERS = 3
 # Of the logarithm of latency: a model that errs so much, and more than a constant, tells nothing.
-_FAR_OFF = float(np.log(1.5))
+_FAR_OFF, _WORSE = float(np.log(1.2)), 1.15
 # Of the load that was seen: no model is asked for more.
 _MOST_REACH = 3.0
 # Where so many blocks were above the objective, the load that broke it was seen.
@@ -70,7 +70,7 @@ def fit_latency(points: LoadPoints, objective_s: float, key: tuple[str, ...]) ->
     out = counted(points)[None, :]
     stacked = np.array([erring[each].sum(axis=0, keepdims=True) for each in choice])
     name = choice[int(simplest(stacked, out, choice, question.by_chance)[0])]
-    if held_out[name] > max(_FAR_OFF, held_out[CONSTANT]):
+    if held_out[name] > max(_FAR_OFF, _WORSE * held_out[CONSTANT]):
         return no_latency(_far_off(name, held_out[name]))
     drawn, chosen = _drawn(points, {each: models[each] for each in choice}, question, key)
     model, estimate = models[name], curves[name]
