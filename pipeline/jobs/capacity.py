@@ -23,6 +23,7 @@ from pipeline.jobs.capacity_bounds import (
     scalability_limit,
 )
 from pipeline.jobs.capacity_chance import chance_of, steady, without_demand, without_memory
+from pipeline.jobs.capacity_instances import USUAL
 from pipeline.jobs.capacity_latency import latency_of
 from pipeline.jobs.capacity_request import CapacityRequest
 from pipeline.jobs.capacity_rows import ServiceRows, read_capacity_rows
@@ -87,9 +88,11 @@ CAPACITY = Job("capacity", "what a service can take, what binds it, what more ne
 
 
 def _instances(found: list[ServiceRows], service: str) -> int:
-    """Give how many instances of a service there were at one time, at most, of all versions."""
+    """Give how many instances of a service there were at one time, of all versions."""
     of_versions = [rows.buckets.start_s for rows in found if rows.service_name == service]
-    return int(np.unique(np.concatenate(of_versions), return_counts=True)[1].max(initial=0))
+    counts = np.unique(np.concatenate(of_versions), return_counts=True)[1]
+    # While a version replaces another one, both are there: not for long.
+    return int(np.quantile(counts, USUAL, method="lower")) if len(counts) else 0
 
 
 def _service(rows: ServiceRows, request: CapacityRequest, instances: int) -> ServiceCapacity:

@@ -27,7 +27,7 @@ def chance_of(rows: ServiceRows) -> str:
     longer = ", or give --bucket 60" if rows.buckets.width_s < MOST_BUCKET_S else ""
     return (
         f"traces are sampled: {rows.chance:.0%} of what load varies by is chance of the sample; "
-        f"keep more traces{longer}"
+        f"keep more traces{longer}, and ramp the load"
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.jobs import capacity_sources as sources
-from pipeline.jobs.capacity_instances import match_instances
+from pipeline.jobs.capacity_instances import USUAL, match_instances
 from pipeline.jobs.capacity_request import CapacityRequest
 from pipeline.stats.bootstrap import Floats
 
@@ -141,7 +141,9 @@ def _limit(
         return given, option
     name = _first(gauges, names)
     found = gauges.filter((pl.col("name") == name) & (pl.col("most") > 0))
-    least = found.group_by("service_instance_id").agg(pl.col("most").max())["most"].min()
+    # While one process replaces another of its name, both tell a limit.
+    usual = pl.col("most").quantile(USUAL, "lower")
+    least = found.group_by("service_instance_id").agg(usual)["most"].min()
     return (float(least), name) if isinstance(least, int | float) else (0.0, "")
 
 

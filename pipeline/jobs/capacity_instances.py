@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+# Of the time: so many instances there are, but for those that replace others meanwhile.
+USUAL = 0.9
 _SUMS = ("seconds", "least", "mean", "most")
 _KEYS = ("service_name", "name", "pool", "bucket")
 _RATHER_LEAST = ("watched_s", "interval_s", "place")
@@ -15,7 +17,8 @@ class Matched:
 
     Attributes:
         points: those that are known to be of this version.
-        merged: how many instances at one time were added up to one; 1 where spans tell them apart.
+        merged: how many instances at one time, but for changes, were added up to one; 1 where spans
+            tell them apart.
         notes: what a reader should know.
     """
 
@@ -71,5 +74,6 @@ def _added(points: pl.DataFrame, known: int) -> Matched:
         f"spans name no instance: metrics of {known} are added up, and what is said of an instance "
         "is of all of them at once"
     )
-    most = at_once["service_instance_id"].max()
-    return Matched(added, most if isinstance(most, int) else 1, (said,))
+    by_time = at_once.group_by("bucket").agg(pl.col("service_instance_id").max())
+    usual = by_time["service_instance_id"].quantile(USUAL, "lower")
+    return Matched(added, 1 if usual is None else int(usual), (said,))

@@ -174,8 +174,13 @@ def _counted(points: pa.Table) -> tuple[pl.DataFrame, list[tuple[str, str, str]]
 
 def _bucket_of(points: pl.DataFrame) -> int:
     """Give a length of buckets that the points of CPU time fill: never two of one point."""
-    apart = points.select(((pl.col("ended") - pl.col("started")) / 1e9).median()).item()
-    seconds = LEAST_BUCKET_S if apart is None else round(apart)
+    # Of senders, not of points: of those that send often there are more.
+    apart = (
+        points.group_by("service_name", "service_instance_id", "name")
+        .agg(((pl.col("ended") - pl.col("started")) / 1e9).median().alias("apart"))["apart"]
+        .median()
+    )
+    seconds = round(apart) if isinstance(apart, float) else LEAST_BUCKET_S
     return min(max(seconds, LEAST_BUCKET_S), MOST_BUCKET_S)
 
 
@@ -203,10 +208,11 @@ def _services(
             for name in _OF_SPANS
         }
         # A sender of metrics may not know its version; its instance is one of the spans'.
+        others = _others(frames["concurrency"], service, version)
+        known = pl.col("service_version") == version
+        unsaid = (pl.col("service_version") == "") & ~pl.col("service_instance_id").is_in(others)
         of_metrics = {
-            name: frames[name].filter(
-                (pl.col("service_name") == service) & pl.col("service_version").is_in([version, ""])
-            )
+            name: frames[name].filter((pl.col("service_name") == service) & (known | unsaid))
             for name in ("counters", "gauges", "profiles")
         }
         rows = whole(of_spans["concurrency"]).sort("service_instance_id", "bucket")
@@ -220,6 +226,14 @@ def _services(
         meters = replace(meters, notes=(*meters.notes, *notes))
         spans = of_spans | {"profiles": of_metrics["profiles"]}
         yield _service((service, version), (rows, spans), meters, width, request)
+
+
+def _others(concurrency: pl.DataFrame, service: str, version: str) -> list[str]:
+    """Give the instances of a service that only its other versions have."""
+    rows = concurrency.filter(pl.col("service_name") == service)
+    is_own = rows["service_version"] == version
+    own, every = (set(each["service_instance_id"]) for each in (rows.filter(is_own), rows))
+    return sorted(every - own - {""})
 
 
 def _levels(found: pl.DataFrame) -> tuple[Floats, Floats]:

@@ -15,6 +15,8 @@ Columns = dict[str, NDArray[Any]]
 
 # More pools that are told by half are counted.
 _HALVES_MOST = 3
+# Minutes: what came just now may be taken in the next.
+LEAST_STUCK = 2
 NAMES = ("service_name", "service_version")
 
 
@@ -53,7 +55,8 @@ def as_one(part: Columns, fold: str = "") -> Columns:
     folded = np.bincount(code, weights=top[known], minlength=rows)
     if fold == MOST:
         folded = np.full(rows, -np.inf)
-        np.maximum.at(folded, code, top[known])
+        with np.errstate(invalid="ignore"):
+            np.maximum.at(folded, code, top[known])
     one = {name: np.full(rows, part[name][0], dtype=object) for name in NAMES}
     return one | {
         "operation": np.full(rows, part["operation"][0], dtype=object),
@@ -85,7 +88,8 @@ def is_stuck(half: Columns) -> bool:
     """Tell whether items of a side wait and none of them was taken."""
     top, below = (half[name].astype(np.float64) for name in ("top", "below"))
     known = np.isfinite(top) & np.isfinite(below)
-    return bool((top[known] > 0).any() and not (below[known] > 0).any())
+    waiting = np.unique(half["minute"][known & (top > 0)].astype(np.int64))
+    return len(waiting) >= LEAST_STUCK and not (below[known] > 0).any()
 
 
 def of_samples(part: Columns) -> Iterator[str]:

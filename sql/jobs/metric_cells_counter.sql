@@ -158,7 +158,8 @@ WITH told AS (
       ) AS gap_nano
     FROM sent
   )
-  WHERE gap_nano <= 3600000000000
+  -- One that is silent for longer is not there, as levels have it.
+  WHERE gap_nano <= 300000000000
     AND time_unix_nano > $first_minute * 60000000000
   GROUP BY ALL
 ), idle AS (

@@ -89,6 +89,39 @@ def test_a_target_is_held_by_the_instances_of_all_versions(lake: Lake) -> None:
         assert found.replicas.outcome == "fits"
 
 
+def test_what_replaces_a_version_for_minutes_is_not_there_besides(lake: Lake) -> None:
+    # Three of each, and both for two of forty minutes: three bear 340 a second and not 390.
+    rate = {"rate": lambda n: 10.0 + n / 3, "buckets": 120}
+    for number in range(3):
+        land_ramp(lake, instance=f"old-{number}", seed=number, **rate)
+        of_new = {"instance": f"new-{number}", "version": "2", "first_s": 1080, "seed": 9 + number}
+        land_ramp(lake, **of_new, **rate)
+    for found in capacities(lake, target_per_second=300.0):
+        assert found.replicas is not None
+        assert found.replicas.instances == 3
+        assert found.replicas.outcome == "does_not_fit"
+
+
+def test_a_service_that_is_read_often_leaves_others_their_cpu_time(lake: Lake) -> None:
+    land_ramp(lake, instance="often")
+    for number in range(3):
+        seldom = {"service_name": "pay"}
+        land_ramp(
+            lake, instance=f"pay-{number}", width_s=60, points=seldom, spans=seldom, seed=number
+        )
+    found = {each.rows.service_name: mean_cost(each) for each in capacities(lake)}
+    assert found["pay"] == pytest.approx(COST_S, rel=0.03)
+
+
+def test_metrics_that_name_an_instance_need_no_version(lake: Lake) -> None:
+    for number, version in enumerate(("1", "1", "2"), 1):
+        pod = f"pod-{number}"
+        land_ramp(lake, instance=pod, version=version, of_metrics=(pod, ""), seed=number)
+    for found in capacities(lake):
+        assert mean_cost(found) == pytest.approx(COST_S, rel=0.03)
+        assert not any("at once" in note for note in found.notes)
+
+
 def test_what_pods_bear_is_shared_by_them_where_spans_name_none(lake: Lake) -> None:
     for number in range(4):
         land_ramp(lake, instance="", of_metrics=(f"pod-{number}", "1"), seed=number)
