@@ -37,6 +37,8 @@ def asking() -> Iterator[Connection]:
     with contextlib.closing(session()) as connection:
         # Or a table of more than a few hundred thousand rows forgets what ORDER BY gave it.
         connection.execute("SET preserve_insertion_order = true")
+        # Else a join by time of what is thought to be few rows holds each against each.
+        connection.execute("SET asof_loop_join_threshold = 0")
         yield connection
 
 

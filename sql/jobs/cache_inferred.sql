@@ -49,8 +49,19 @@ WITH RECURSIVE calls AS (
     start_time_unix_nano + duration_nano AS ended
   FROM spans
   WHERE kind = 3
-    -- Origins are databases, and services that are asked by GET or by a remote call.
-    AND (db_system IS NOT NULL OR http_request_method = 'GET' OR rpc_system IS NOT NULL)
+    -- Origins are databases, and services that are asked by GET or by a remote call that no word
+    -- of its name says writes.
+    AND (
+      db_system IS NOT NULL
+      OR http_request_method = 'GET'
+      OR (
+        rpc_system IS NOT NULL
+        AND NOT REGEXP_MATCHES(
+          COALESCE(rpc_method, SPLIT_PART(name, '/', -1)),
+          '^(?i)(add|create|delete|insert|publish|put|remove|save|send|set|update|upsert|write)'
+        )
+      )
+    )
     AND parent_span_id IS NOT NULL
     AND duration_nano >= 0
     AND start_time_unix_nano >= $since_unix_nano

@@ -175,7 +175,9 @@ WITH RECURSIVE looked AS (
   -- Clients see keys with a prefix, or without their values.
   SELECT
     told.trace_id,
-    told.span_id
+    told.span_id,
+    told.key,
+    wrapper.span_id AS wrapper_id
   FROM told
   JOIN told AS wrapper
     ON wrapper.trace_id = told.trace_id
@@ -183,14 +185,29 @@ WITH RECURSIVE looked AS (
     AND wrapper.service_name = told.service_name
     AND wrapper.cache = told.cache
   WHERE wrapper.span_id <> told.span_id
+    -- Two that are each other's parent are no wrapper.
+    AND wrapper.parent_span_id IS DISTINCT FROM told.span_id
     AND wrapper.found IS NOT NULL
     AND COALESCE(ENDS_WITH(told.key, wrapper.key), TRUE)
 ), lookups AS (
   -- Joined by equality alone: else each lookup would be held against each.
   SELECT
-    told.*
+    told.* REPLACE (COALESCE(told.key, clients.key) AS key)
   FROM told
-  ANTI JOIN wrapped USING (trace_id, span_id)
+  ANTI JOIN wrapped
+    ON wrapped.trace_id = told.trace_id
+    AND wrapped.span_id = told.span_id
+  LEFT JOIN (
+    -- A wrapper may leave the key to its client to tell.
+    SELECT
+      trace_id,
+      wrapper_id,
+      MIN(key) AS key
+    FROM wrapped
+    GROUP BY ALL
+  ) AS clients
+    ON clients.trace_id = told.trace_id
+    AND clients.wrapper_id = told.span_id
 ), calls AS (
   SELECT
     trace_id,
@@ -203,7 +220,7 @@ WITH RECURSIVE looked AS (
     AND NOT COALESCE(LIST_CONTAINS(CAST($cache_systems AS VARCHAR[]), db_system), FALSE)
     AND trace_id IN (SELECT lookups.trace_id FROM lookups)
 ), loading AS (
-  -- What calls something that is no cache, itself or in a span below it.
+  -- What calls something that is no cache, itself or in INTERNAL spans below it.
   SELECT
     trace_id,
     span_id
@@ -212,7 +229,7 @@ WITH RECURSIVE looked AS (
   SELECT
     spans.trace_id,
     spans.parent_span_id
-  FROM calls
+  FROM loading
   JOIN spans USING (trace_id, span_id)
   WHERE spans.kind = 1
     AND spans.parent_span_id IS NOT NULL

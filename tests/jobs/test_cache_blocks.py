@@ -68,9 +68,9 @@ def test_a_span_below_one_lookup_does_not_hide_what_all_misses_cost(
     assert found(lake).penalty.mean.estimate == pytest.approx(LOAD * MILLI)
 
 
-@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("depth", [0, 1, 3])
 def test_where_misses_load_inside_the_lookups_what_is_beside_them_counts_for_nothing(
-    lake: Lake, land: Land, deep: bool
+    lake: Lake, land: Land, depth: int
 ) -> None:
     rows = []
     for number in range(60):
@@ -82,9 +82,10 @@ def test_where_misses_load_inside_the_lookups_what_is_beside_them_counts_for_not
         told: Row = {"cache_hit": hit, "cache_key": "price:1", "name": "cache get"}
         rows.append(span(number, 2, 1, 0, took, **told))
         if not hit:
-            rows.append(span(number, 3, 2, 1, LOAD, name="load"))
+            inner = range(3, 3 + depth)
+            rows += [span(number, each, each - 1, 1, LOAD, name="load") for each in inner]
             below: Row = {"kind": 3, "name": "SELECT", "db_system": "postgresql"}
-            rows.append(span(number, 4, 3 if deep else 2, 1, LOAD, **below))
+            rows.append(span(number, 9, 2 + depth, 1, LOAD, **below))
     land(*rows)
     assert found(lake).penalty.mean.estimate == pytest.approx(LOAD * MILLI)
 
@@ -107,6 +108,25 @@ def test_a_wrapper_and_the_call_below_it_are_one_lookup(lake: Lake, land: Land, 
     assert answer.all.hit_ratio.estimate == pytest.approx(2 / 3)
     assert answer.penalty.mean.estimate == pytest.approx(LOAD * MILLI)
     assert answer.told_by == {"attribute": 60}
+
+
+def test_a_wrapper_that_tells_no_key_has_that_of_its_call(lake: Lake, land: Land) -> None:
+    told: Row = {"cache_hit": True, "name": "cache.get", "attributes": [("cache.system", "redis")]}
+    for number in range(4):
+        text = f"GET price:{number % 2}"
+        land(
+            span(number, 1, None, 0, 9, **told),
+            redis(number, 2, 1, 1, True, db_query_text=text),
+        )
+    answer = found(lake)
+    assert answer.all.lookups == 4
+    assert answer.curve is not None
+    assert answer.curve.keys == 2
+
+
+def test_two_lookups_that_are_each_other_s_parent_are_two(lake: Lake, land: Land) -> None:
+    land(redis(0, 1, 2, 1, True), redis(0, 2, 1, 1, True))
+    assert found(lake).all.lookups == 2
 
 
 def test_a_call_below_a_lookup_of_another_key_is_one_of_its_own(lake: Lake, land: Land) -> None:

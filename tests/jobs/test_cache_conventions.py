@@ -214,6 +214,16 @@ def test_an_origin_may_be_another_service(lake: Lake, land: Land, told: Row) -> 
     assert inferred(lake) == {("a", 0): False, ("a", 1000): True}
 
 
+@pytest.mark.parametrize("method", ["AddItem", "setCart", "Cart/UpdateItem"])
+def test_a_remote_call_that_writes_is_no_origin(lake: Lake, land: Land, method: str) -> None:
+    called = {"rpc_system": "grpc", "rpc_method": method.split("/")[-1], "db_system": None}
+    origin = client(0, **called, span_id="a" * 16, duration_nano=3 * MILLI)
+    began = {"start_time_unix_nano": NOON + MILLI}
+    land(call(0, "GET a", 0, 1), origin | began, call(0, "SET a ?", 5, 6), call(1, "GET a", 0, 1))
+    # That the cart was put back after it says nothing of whether it had been there.
+    assert inferred(lake) == {("a", 1000): True}
+
+
 def test_a_get_that_failed_is_no_hit_and_a_miss_only_where_its_key_was_then_set(
     lake: Lake, land: Land
 ) -> None:
