@@ -83,7 +83,9 @@ def sizes_of(
         whose = owner if request.per_instance else None
         played = compare_policies(keys, request.size, weights, whose, on_progress=on_progress)
         policies = played.ratios
-        if played.rate < 1:
+        if not policies:
+            notes += ("lookups are too many to play policies on, of too few keys to sample them",)
+        elif played.rate < 1:
             notes += (f"policies were played on {_PER_CENT * played.rate:.2g} % of the keys",)
     else:
         notes = (f"the size of the cache is not known: {seen} keys were seen; --size",)

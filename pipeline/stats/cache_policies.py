@@ -29,6 +29,8 @@ REFERENCES_MOST = 2_000_000
 # More references are sampled where that leaves enough keys, and enough room for them.
 PLAYED_MOST = 200_000
 _LEAST_ENTRIES = 100
+# Of so few keys that are sampled, chance decides which are popular.
+_LEAST_KEYS = 500
 
 # A trace as policies play it: keys, and the size of each reference's entry.
 Play = Callable[[list[int], list[float], float], int]
@@ -160,7 +162,7 @@ class PolicyRatios:
     """What policies miss.
 
     Attributes:
-        ratios: misses a reference, by policy.
+        ratios: misses a reference, by policy; empty where too few keys could be played.
         rate: share of keys that were played; 1 for all.
     """
 
@@ -191,6 +193,8 @@ def compare_policies(
     """
     rate = _rate(keys, capacity, sizes, played_most)
     chosen = kept(keys, rate, 0)
+    if rate < 1 and len(np.unique(keys[chosen])) < _LEAST_KEYS:
+        return PolicyRatios({}, rate)
     owners = np.zeros(len(keys), dtype=np.int64) if whose is None else whose
     order = np.flatnonzero(chosen)[np.argsort(owners[chosen], kind="stable")]
     parts = np.split(order, np.flatnonzero(np.diff(owners[order])) + 1)

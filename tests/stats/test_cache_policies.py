@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.stats.cache_policies import (
     POLICIES,
+    REFERENCES_MOST,
     belady,
     clock,
     compare_policies,
@@ -203,3 +204,10 @@ def test_each_cache_has_room_and_references_of_its_own_and_progress_is_told() ->
     )
     assert told.ratios["LRU"] == pytest.approx(1 - 27 / 80)
     assert seen == [(n, len(PLAYED)) for n in range(1, len(PLAYED) + 1)]
+
+
+def test_of_very_many_references_to_few_keys_no_sample_is_played() -> None:
+    keys = np.random.default_rng(1).integers(0, 12, REFERENCES_MOST + 1)
+    found = compare_policies(keys, 1.0)
+    assert found.ratios == {}
+    assert found.rate < 1
