@@ -75,6 +75,8 @@ def command(lake: Path, form: str, output: Path | None, **given: Any) -> int:
     extrapolated. A ramp of load tells most: under a steady one nothing can be told apart. Where
     spans tell of calls, messages, rows or bytes, it says whether CPU time follows one of these
     better than requests, and by how much on time that was held out.
+    Latency is that of server spans: what requests wait before one begins is not in it, in the
+    queue of a socket or for an interpreter that is busy; ask a client's spans for that.
 
     With --target-rps it is a gate: it ends with status 0 where the instances that there are bear
     the target with one to spare (and one zone lost, with --zones), 1 where they do not, and 3
