@@ -23,6 +23,8 @@ CPU_MS, MISS_MS, TTL_S, WRITES_PER_S = 6.0, 25.0, 3.0, 6.0
 GATEWAYS, SLOTS = 16, 8
 # Long enough for the CPU time of each gateway to be read a dozen times while the load rises.
 SECONDS = 29.0
+# Of what a thread uses for a request: at most so much the process does for it besides.
+BESIDE = 0.05
 SET = (
     *("--release", "1.4.1", "--visit", OPERATION, "--instances", "1"),
     *("--scale", f"gateway={GATEWAYS}", "--ramp", "6:34:4", "--metrics", "2"),
@@ -81,10 +83,16 @@ def test_the_intervals_of_that_hold_what_its_thread_used(
     shop: ShopRun, gateway: dict[str, Any]
 ) -> None:
     _, thread_s = thread_time(shop)
-    assert_held(gateway["cpu"]["seconds_per_request"], thread_s)
     (operation,) = gateway["operations"]
-    assert_held(operation["cpu_seconds_per_request"], thread_s)
-    assert_held(operation["cpu_seconds_per_request_by_regression"], thread_s)
+    for interval in (
+        gateway["cpu"]["seconds_per_request"],
+        operation["cpu_seconds_per_request"],
+        operation["cpu_seconds_per_request_by_regression"],
+    ):
+        # The process works for a request outside of its thread, too: it accepts, it exports.
+        middle = interval["estimate"]
+        nearest = min(max(middle, thread_s), (1 + BESIDE) * thread_s)
+        assert_held(interval, nearest)
 
 
 def test_the_slots_of_an_instance_are_a_limit_of_its_own(
