@@ -15,9 +15,10 @@ def define_by_sender(connection: Connection, table: Table, files: Sequence[Path]
 
     Args:
         connection: where.
-        table: METRICS, SPANS or PROFILE_SAMPLES.
+        table: one with service_instance_id and resource_attributes.
         files: of the table; none gives a view with zero rows.
     """
-    define_table(connection, replace(table, name=f"sent_{table.name}"), files)
-    text = statement("jobs", f"senders_{table.name}")
+    sent = replace(table, name=f"sent_{table.name}")
+    define_table(connection, sent, files)
+    text = f'WITH sent AS (TABLE "{sent.name}")\n{statement("jobs", "senders")}'
     connection.execute(f'CREATE OR REPLACE VIEW "{table.name}" AS\n{text}')

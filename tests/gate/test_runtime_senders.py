@@ -1,21 +1,26 @@
 """Which process a signal of the runtime is of, where none of them has a service.instance.id."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyarrow import Table
 
-from pipeline.assets import statement
 from pipeline.gate.runtime import SignalRequest, read_signals
 from pipeline.gate.runtime_levels import SignalLevel
+from pipeline.jobs.job import asking
 from pipeline.jobs.judge_request import JudgeRequest
 from pipeline.jobs.metric_cells import read_groups
 from pipeline.jobs.metric_rows import MetricRequest
 from pipeline.jobs.named_metrics import named_metric
+from pipeline.jobs.senders import define_by_sender
 from pipeline.jobs.why_beside import look_beside
 from pipeline.lake import Lake, append
-from pipeline.schema import SPANS
+from pipeline.schema import METRICS, PROFILE_SAMPLES, SPANS
+from pipeline.schema.table import Table as DataTable
 from pipeline.stats.series_shift import Series
 from tests.gate.runtime_points import COUNTER, LEVEL, MINUTE, NOON, SECOND, V1, V2, Point, land
 
@@ -168,9 +173,29 @@ def test_pauses_of_more_than_all_of_the_time_explain_nothing(
     assert [each.kind for each in found.causes["shop"]] == ["gc"] * is_told
 
 
-def test_points_spans_and_samples_tell_who_sent_them_by_the_same_words() -> None:
-    tables = ("metrics", "spans", "profile_samples")
-    told = [statement("jobs", f"senders_{table}").splitlines() for table in tables]
-    # All but what a row is, and the table that it is read from.
-    assert told[0][1:-1] == told[1][1:-1] == told[2][1:-1]
-    assert [each[-1] for each in told] == [f"FROM sent_{table}" for table in tables]
+@pytest.mark.parametrize("table", [METRICS, SPANS, PROFILE_SAMPLES], ids=lambda table: table.name)
+def test_points_spans_and_samples_tell_who_sent_them_by_the_same_words(
+    tmp_path: Path, table: DataTable
+) -> None:
+    told: tuple[tuple[str | None, dict[str, str]], ...] = (
+        (None, {"k8s_pod_uid": "u", "k8s_pod_name": "p", "container_id": "c", "host_name": "h"}),
+        (None, {"k8s_pod_name": "p", "container_id": "c", "host_name": "h"}),
+        (None, {"container_id": "c", "host_name": "h", "server_address": "s"}),
+        (None, {"host_name": "h", "server_address": "s", "process_pid": "7"}),
+        ("", {"server_address": "s"}),
+        (None, {"process_pid": "7"}),
+        ("own", {"host_name": "h", "process_pid": "7"}),
+        (None, {}),
+    )
+    schema = pa.schema([field.with_nullable(True) for field in table.file_schema])
+    file = tmp_path / "date=2026-11-25" / "rows.parquet"
+    file.parent.mkdir()
+    rows = [
+        {"service_instance_id": own, "resource_attributes": resource(**named)}
+        for own, named in told
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, schema), file)
+    with asking() as connection:
+        define_by_sender(connection, table, [file])
+        found = connection.table(table.name).project("service_instance_id").fetchall()
+    assert [name for (name,) in found] == ["u", "p", "c", "h/7", "s", "7", "own", None]

@@ -1,4 +1,4 @@
--- One row a sample, under the name of the process that sent it: by what its resource tells.
+-- One row of sent each, under the name of the process that sent it: by what its resource tells.
 -- Many senders set no service.instance.id; taken for one, what their processes do would add up.
 SELECT
   * REPLACE (
@@ -21,4 +21,4 @@ SELECT
       )
     ) AS service_instance_id
   )
-FROM sent_profile_samples
+FROM sent
