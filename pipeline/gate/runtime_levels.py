@@ -11,7 +11,7 @@ from pipeline.jobs.metric_cells import Group, read_groups
 from pipeline.jobs.metric_rows import MetricRequest, Window
 from pipeline.jobs.named_metrics import GAUGE, NamedMetric
 from pipeline.lake import Lake
-from pipeline.stats.bootstrap import Floats, Interval
+from pipeline.stats.bootstrap import UNKNOWN, Floats, Interval
 from pipeline.stats.level import share_level
 from pipeline.stats.series_shift import Series
 from pipeline.stats.series_trend import LEAST_POINTS, trend
@@ -21,7 +21,6 @@ SATURATED = 0.8
 _QUANTILES = (0.5, 0.95, 1.0)
 _MINUTES_AN_HOUR = 60.0
 _NO_SPREAD = (math.nan, math.nan, math.nan)
-_UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -110,13 +109,13 @@ def _level(group: Group, metric: NamedMetric, alpha: float, can_saturate: bool) 
         group.service_version,
         group.operation,
         group.unit,
-        _UNKNOWN if isinstance(value, str) else Interval(*value),
+        UNKNOWN if isinstance(value, str) else Interval(*value),
         side.effective if side else 0.0,
         group.instances[0],
         group.minutes,
         _NO_SPREAD,
-        _UNKNOWN,
-        _UNKNOWN,
+        UNKNOWN,
+        UNKNOWN,
         names,
         reason,
         error,

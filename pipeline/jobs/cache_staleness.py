@@ -8,7 +8,7 @@ import polars as pl
 from pipeline.jobs.cache_invalidation import INVALIDATED, TTL, Ending, ending_of
 from pipeline.jobs.cache_request import CacheRequest
 from pipeline.jobs.cache_rows import CacheRows
-from pipeline.stats.bootstrap import Interval
+from pipeline.stats.bootstrap import UNKNOWN, Interval
 from pipeline.stats.hit_ratio import clustered_share
 
 _STALE_ALLOWED = 0.01
@@ -117,7 +117,7 @@ def _measured(frame: pl.DataFrame, writes: pl.DataFrame, own: list[str]) -> Inte
     told = frame.filter(pl.col("item_version").is_not_null() & pl.col("hit").is_not_null())
     made = writes.filter(pl.col("item_version").is_not_null())
     if made.is_empty() or told.is_empty():
-        return Interval(np.nan, np.nan, np.nan)
+        return UNKNOWN
     # Entries are numbered by the misses before them.
     entries = told.sort("start_time_unix_nano", "trace_id").with_columns(
         entry=(~pl.col("hit")).cum_sum().over(own)
@@ -132,7 +132,7 @@ def _measured(frame: pl.DataFrame, writes: pl.DataFrame, own: list[str]) -> Inte
         .sort(*own, "entry")
     )
     if judged.is_empty():
-        return Interval(np.nan, np.nan, np.nan)
+        return UNKNOWN
     return clustered_share(judged["stale"].to_numpy(), judged["hits"].to_numpy())
 
 

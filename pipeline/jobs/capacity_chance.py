@@ -5,19 +5,15 @@ Source: Fuller (1987), Measurement Error Models, section 1.1, for slopes that er
 
 from dataclasses import replace
 
-import numpy as np
-
 from pipeline.jobs.capacity_request import MOST_BUCKET_S
 from pipeline.jobs.capacity_rows import ServiceRows
-from pipeline.stats.bootstrap import Interval
-from pipeline.stats.capacity_demand import Demand
+from pipeline.stats.capacity_demand import Demand, no_demand
 from pipeline.stats.capacity_flat import varies_by_chance
-from pipeline.stats.capacity_memory import MemoryFit
+from pipeline.stats.capacity_memory import MemoryFit, no_memory
 
 # Of what load varies by: what goes with it then looks weaker by so much, and no interval says so.
 MOST_CHANCE = 0.05
 _LEAST_IN_FLIGHT = 1.0
-_UNKNOWN = Interval(np.nan, np.nan, np.nan)
 
 
 def chance_of(rows: ServiceRows) -> str:
@@ -50,22 +46,13 @@ def without_demand(demand: Demand, reason: str) -> Demand:
     """Leave of costs what spans themselves tell, for a reason; all where there is none."""
     if not reason or not demand.buckets:
         return demand
-    return replace(
-        demand,
-        reason=reason,
-        mean=_UNKNOWN,
-        background=_UNKNOWN,
-        by_operation=demand.by_operation if demand.is_told else (),
-        check=(),
-        draws=np.zeros((0, 2)),
-        disagree=(),
-        notes=(),
-    )
+    told = demand.by_operation if demand.is_told else ()
+    nothing = no_demand(reason, demand.lag, demand.r_squared, demand.buckets)
+    return replace(nothing, by_operation=told, is_told=demand.is_told)
 
 
 def without_memory(memory: MemoryFit, reason: str) -> MemoryFit:
     """Leave nothing of memory, for a reason; all where there is none."""
     if not reason or not memory.buckets:
         return memory
-    unknown = (_UNKNOWN, _UNKNOWN, _UNKNOWN)
-    return MemoryFit(reason, *unknown, np.zeros((0, 2)), False, memory.buckets)
+    return no_memory(reason, memory.buckets)

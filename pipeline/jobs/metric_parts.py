@@ -16,7 +16,7 @@ Columns = dict[str, NDArray[Any]]
 # More pools that are told by half are counted.
 _HALVES_MOST = 3
 # Minutes: what came just now may be taken in the next.
-LEAST_STUCK = 2
+_LEAST_STUCK = 2
 NAMES = ("service_name", "service_version")
 
 
@@ -89,7 +89,7 @@ def is_stuck(half: Columns) -> bool:
     top, below = (half[name].astype(np.float64) for name in ("top", "below"))
     known = np.isfinite(top) & np.isfinite(below)
     waiting = np.unique(half["minute"][known & (top > 0)].astype(np.int64))
-    return len(waiting) >= LEAST_STUCK and not (below[known] > 0).any()
+    return len(waiting) >= _LEAST_STUCK and not (below[known] > 0).any()
 
 
 def of_samples(part: Columns) -> Iterator[str]:

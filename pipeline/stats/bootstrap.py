@@ -5,6 +5,7 @@ Statistics 7(1), for percentiles.
 """
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -38,6 +39,10 @@ class Interval:
     def meets(self, other: "Interval") -> bool:
         """Tell whether two intervals have a value in common."""
         return self.low <= other.high and other.low <= self.high
+
+
+# What is known of an estimate that cannot be told.
+UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 
 def generator(*key: str) -> np.random.Generator:

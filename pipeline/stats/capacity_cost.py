@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.stats.bootstrap import Floats, Interval, percentiles
+from pipeline.stats.bootstrap import UNKNOWN, Floats, Interval, percentiles
 from pipeline.stats.capacity_buckets import CapacityBuckets
 from pipeline.stats.capacity_draws import spread_draws
 
@@ -53,7 +53,7 @@ def cost_per_million(
             name for name, price in (("CPU", cpu_price), ("memory", memory_price)) if price
         )
         reason = f"{len(spent)} buckets with {priced}, {LEAST_BUCKETS} are needed"
-        return Cost(reason, Interval(np.nan, np.nan, np.nan), np.zeros(0), len(spent))
+        return Cost(reason, UNKNOWN, np.zeros(0), len(spent))
 
     def ratio(places: np.ndarray) -> Floats:
         requests = load[places].sum()
@@ -72,7 +72,7 @@ def cost_change(before: Cost, after: Cost) -> Interval:
     0.5
     """
     if before.reason or after.reason or not before.per_million.estimate > 0:
-        return Interval(np.nan, np.nan, np.nan)
+        return UNKNOWN
     with np.errstate(divide="ignore", invalid="ignore"):
         draws = after.draws / before.draws - 1
     return percentiles(after.per_million.estimate / before.per_million.estimate - 1, draws)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import nnls
 
-from pipeline.stats.bootstrap import Floats, Interval, Ints, percentiles
+from pipeline.stats.bootstrap import UNKNOWN, Floats, Interval, Ints, percentiles
 from pipeline.stats.capacity_buckets import CapacityBuckets
 from pipeline.stats.capacity_classes import merged_classes
 from pipeline.stats.capacity_draws import Moments, spread_draws, within_groups
@@ -76,7 +76,7 @@ def fit_demand(buckets: CapacityBuckets, key: tuple[str, ...]) -> Demand:
     # Of short stretches any load varies: whether it was ramped is what longer buckets tell.
     reason = _too_few(count) or _why_not(coarse.load.sum(axis=1), seen, r_squared)
     if reason:
-        nothing = _nothing(reason, lag, r_squared, count)
+        nothing = no_demand(reason, lag, r_squared, count)
         return replace(nothing, by_operation=told, is_told=bool(told))
     groups = merged_classes(seen.load)
     every, drawn = spread_draws(
@@ -129,11 +129,10 @@ def _observed(buckets: CapacityBuckets, lag: int) -> _Observed:
     )
 
 
-def _nothing(reason: str, lag: int, r_squared: float, buckets: int) -> Demand:
+def no_demand(reason: str, lag: int, r_squared: float, buckets: int) -> Demand:
     """Give what is known where costs are not identified."""
-    unknown = Interval(np.nan, np.nan, np.nan)
     draws = np.zeros((0, 2))
-    return Demand(reason, unknown, unknown, (), (), draws, lag, r_squared, buckets, (), ())
+    return Demand(reason, UNKNOWN, UNKNOWN, (), (), draws, lag, r_squared, buckets, (), ())
 
 
 def _told_by_spans(buckets: CapacityBuckets, key: tuple[str, ...]) -> tuple[Interval, ...]:
@@ -201,9 +200,8 @@ def _why_not(load: Floats, seen: "_Observed", r_squared: float) -> str:
 
 def _checked(groups: list[list[int]], found: list[Interval], count: int) -> tuple[Interval, ...]:
     """Give the regression's costs of operations that stand alone, NaN of the rest; () of none."""
-    unknown = Interval(np.nan, np.nan, np.nan)
     own = {group[0]: each for group, each in zip(groups, found, strict=True) if len(group) == 1}
-    return tuple(own.get(place, unknown) for place in range(count)) if own else ()
+    return tuple(own.get(place, UNKNOWN) for place in range(count)) if own else ()
 
 
 def _estimates(seen: _Observed, groups: list[list[int]], places: Ints) -> Floats:

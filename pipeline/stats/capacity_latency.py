@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from pipeline.stats.bootstrap import CONFIDENCE, Floats, Interval, Ints, percentiles
+from pipeline.stats.bootstrap import CONFIDENCE, UNKNOWN, Floats, Interval, Ints, percentiles
 from pipeline.stats.capacity_choice import counted, errors, folds, simplest
 from pipeline.stats.capacity_draws import spread, spreading
 from pipeline.stats.capacity_latency_fit import LatencyFit, no_latency, why_not
@@ -214,21 +214,20 @@ def _limit(
     NaN where too many draws have no answer: those that have one are then not what is known.
     """
     estimate, drawn, apart = curves
-    unknown = Interval(np.nan, np.nan, np.nan)
     if not question.objective_s > 0:
-        return unknown
+        return UNKNOWN
     if model == CONSTANT:
         return _all_or_nothing(points, question, drawn)
     own = question.reach(estimate[None, :])
     reached = question.reach(drawn)[:, None]
     if np.isnan(reached).mean() > MOST_UNANSWERED:
-        return unknown
+        return UNKNOWN
     factor = spreading(reached, question.reach(apart)[:, None], points.when, _PARAMETERS)
     # An endless estimate has nothing to spread draws about.
     wide = spread(own, reached, factor) if np.isfinite(own[0]) else reached
     found = percentiles(float(own[0]), np.maximum(wide[:, 0], 0.0))
     # That some load holds the objective, or none does, is no answer.
-    return unknown if found.low == 0 < found.high else found
+    return UNKNOWN if found.low == 0 < found.high else found
 
 
 def _all_or_nothing(points: LoadPoints, question: Question, drawn: Floats) -> Interval:
@@ -236,7 +235,7 @@ def _all_or_nothing(points: LoadPoints, question: Question, drawn: Floats) -> In
     seen = int(np.searchsorted(question.grid, points.throughput.max()))
     above = float((drawn[:, min(seen, _GRID - 1)] > question.objective_s).mean())
     if min(above, 1 - above) > (1 - CONFIDENCE) / 2:
-        return Interval(np.nan, np.nan, np.nan)
+        return UNKNOWN
     return Interval(*(3 * [np.inf if above < 0.5 else 0.0]))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.stats.bootstrap import Floats, Interval
+from pipeline.stats.bootstrap import UNKNOWN, Floats, Interval
 from pipeline.stats.capacity_flat import LEAST_VARIATION, variation
 
 LEAST_BUCKETS = 20
@@ -44,8 +44,7 @@ class LatencyFit:
 def no_latency(reason: str) -> LatencyFit:
     """Give what is known where latency is not identified."""
     nan, empty = np.nan, np.zeros(0)
-    unknown = Interval(nan, nan, nan)
-    return LatencyFit(reason, "", {}, {}, nan, nan, empty, empty, empty, empty, unknown)
+    return LatencyFit(reason, "", {}, {}, nan, nan, empty, empty, empty, empty, UNKNOWN)
 
 
 def why_not(load: Floats) -> str:

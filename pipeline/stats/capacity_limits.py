@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.stats.bootstrap import Floats, Interval, percentiles
+from pipeline.stats.bootstrap import UNKNOWN, Floats, Interval, percentiles
 
 MOST_UTILISATION = 0.7
 MOST_MEMORY = 0.85
@@ -77,7 +77,7 @@ class Replicas:
 
 def not_identified(resource: str, reason: str) -> Limit:
     """Give the limit of a resource of which too little is known."""
-    return Limit(resource, Interval(math.nan, math.nan, math.nan), reason)
+    return Limit(resource, UNKNOWN, reason)
 
 
 def ratio_limit(
@@ -121,9 +121,8 @@ def safe_load(limits: tuple[Limit, ...], seen_per_second: float, peak: float) ->
     # The sort is stable: of equal limits the first is the binding one.
     known.sort(key=lambda each: each.per_second.low)
     finite = [each for each in known if math.isfinite(each.per_second.low)]
-    unknown = Interval(math.nan, math.nan, math.nan)
     if not finite:
-        return SafeLoad(unknown, "", "", math.nan, unknown, seen_per_second, False)
+        return SafeLoad(UNKNOWN, "", "", math.nan, UNKNOWN, seen_per_second, False)
     first = finite[0]
     least = Interval(
         min(each.per_second.estimate for each in finite),

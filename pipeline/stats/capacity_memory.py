@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.stats.bootstrap import Floats, Interval, Ints, percentiles
+from pipeline.stats.bootstrap import UNKNOWN, Floats, Interval, Ints, percentiles
 from pipeline.stats.capacity_buckets import CapacityBuckets
 from pipeline.stats.capacity_draws import group_means, spread_draws
 from pipeline.stats.distributions import MAD_TO_SIGMA
@@ -58,11 +58,9 @@ def fit_memory(buckets: CapacityBuckets, key: tuple[str, ...]) -> MemoryFit:
     memory, load = buckets.memory_bytes[known], flight[known]
     hours = buckets.start_s[known] / 3600
     hours = hours - hours.max() if len(hours) else hours
-    unknown = Interval(np.nan, np.nan, np.nan)
     if len(memory) < LEAST_BUCKETS:
         reason = f"{len(memory)} buckets with memory, {LEAST_BUCKETS} are needed: watch longer"
-        empty = np.zeros((0, 2))
-        return MemoryFit(reason, unknown, unknown, unknown, empty, False, len(memory))
+        return no_memory(reason, len(memory))
     instance = np.unique(buckets.instance[known], return_inverse=True)[1]
     # Drift stays in it also where load rose all along: a leak is no memory of requests, and that
     # the two can hardly be told apart then is what the intervals say.
@@ -90,11 +88,16 @@ def fit_memory(buckets: CapacityBuckets, key: tuple[str, ...]) -> MemoryFit:
         if together:
             reason += ": load rose with time all along, as a leak would; ramp it up and down"
     if reason:
-        base = each = unknown
-        drift = unknown if variation < LEAST_VARIATION else drift
+        base = each = UNKNOWN
+        drift = UNKNOWN if variation < LEAST_VARIATION else drift
     # What the two together explain is not claimed of one of them.
     leaks = drift.low > 0 and not (together and reason)
     return MemoryFit(reason, base, each, drift, drawn[:, :2], leaks, len(memory))
+
+
+def no_memory(reason: str, buckets: int) -> MemoryFit:
+    """Give what is known where memory is not identified at all."""
+    return MemoryFit(reason, UNKNOWN, UNKNOWN, UNKNOWN, np.zeros((0, 2)), False, buckets)
 
 
 def _together(load: Floats, hours: Floats) -> bool:

@@ -16,7 +16,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stats.bootstrap import CONFIDENCE, DRAWS, Floats, Interval, generator, percentiles
+from pipeline.stats.bootstrap import (
+    CONFIDENCE,
+    DRAWS,
+    UNKNOWN,
+    Floats,
+    Interval,
+    generator,
+    percentiles,
+)
 from pipeline.stats.distributions import normal_isf, student_isf
 from pipeline.stats.hit_ratio import freedom_of
 
@@ -96,7 +104,7 @@ def miss_penalty(found: Lookups, key: tuple[str, ...]) -> Penalty:
     estimate, of_stratum = _matched(found, found.weight, kept, strata)
     reason = _why_not(found, total, dropped)
     drawn = _draws(found, kept, estimate, key) if not reason else np.array([])
-    mean = percentiles(estimate, drawn) if not reason else Interval(np.nan, np.nan, np.nan)
+    mean = percentiles(estimate, drawn) if not reason else UNKNOWN
     return Penalty(
         mean,
         _medians(found, kept, misses) if not reason else np.nan,

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from pipeline.stats.bootstrap import Floats, Interval
+from pipeline.stats.bootstrap import UNKNOWN, Floats, Interval
 from pipeline.stats.distributions import normal_isf
 
 # Below it, an interval of slopes says nothing.
@@ -37,7 +37,7 @@ def trend(time: Floats, level: Floats, confidence: float = 0.9) -> Interval:
     x, y = _thinned(time[known], level[known])
     n = len(x)
     if n < LEAST_POINTS:
-        return Interval(math.nan, math.nan, math.nan)
+        return UNKNOWN
     earlier, later = np.triu_indices(n, 1)
     slopes = np.sort((y[later] - y[earlier]) / (x[later] - x[earlier]))
     slope = float(np.median(slopes))
