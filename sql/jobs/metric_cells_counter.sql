@@ -139,7 +139,7 @@ WITH told AS (
     AND deltas.service_instance_id IS NOT DISTINCT FROM metrics.service_instance_id
     AND deltas.deployment_environment IS NOT DISTINCT FROM metrics.deployment_environment
   WHERE metrics.service_name GLOB $service
-    AND metrics.time_unix_nano > ($first_minute - 60) * 60000000000
+    AND metrics.time_unix_nano > ($first_minute - 5) * 60000000000
     AND metrics.time_unix_nano <= $end_minute * 60000000000
 ), watched AS (
   SELECT
